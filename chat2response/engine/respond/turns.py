@@ -9,7 +9,6 @@ An error of the first turn is raised until something is read; later, it is the o
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 
 from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
@@ -48,7 +47,9 @@ class Turns:
         self.losses = Losses()
         """What the first request lost."""
         self._run = run
-        self._question = question
+        self._question: Question | None = question  # until it is asked: a stream may stay open for long
+        self._backend = question.backend
+        self._stops = question.stops
         self._writer = writer
         self._output: Writer = StopStringWriter(writer, question.stops) if question.stops else writer
         self._next_turn = next_turn
@@ -63,7 +64,9 @@ class Turns:
 
     async def open(self) -> None:
         """Asks for the first turn. Raises UpstreamError."""
-        self.losses = await self._ask(self._question)
+        question, self._question = self._question, None
+        assert question is not None, "the first turn is asked for once"
+        self.losses = await self._ask(question)
         self.headers = self._reply.headers
 
     @property
@@ -142,7 +145,7 @@ class Turns:
                 return False
             await self._run.close_reply(self._reply)
             self.earlier_chars += self.reader.output_chars
-            await self._ask(replace(self._question, hub=hub, body=None))
+            await self._ask(Question(hub, self._backend, None, self._stops))
         except BridgeError as error:
             release_frames(error)
             self._writer.end_turn(None, failed(error))
