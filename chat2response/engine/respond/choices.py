@@ -89,6 +89,7 @@ class ChoicesStream:
             for turns, writer, choice in zip(self.turns, writers, self._choices, strict=True)
         ]
         self._running = len(writers)
+        self._pumps: list[asyncio.Task[None]] = []
 
     async def begin(self, first_event_timeout: float) -> None:
         """Asks for every choice, and waits for their first events. Raises the first error."""
@@ -103,8 +104,8 @@ class ChoicesStream:
         """The chunks of all choices, as they come; then the end, or the error of a choice."""
         queue: _Queue = asyncio.Queue(_QUEUE_SIZE)
         each = zip(self._streams, self._choices, strict=True)
-        pumps = [asyncio.create_task(_pump(stream, choice, queue)) for stream, choice in each]
-        running = len(pumps)
+        self._pumps = [asyncio.create_task(_pump(stream, choice, queue)) for stream, choice in each]
+        running = len(self._pumps)
         try:
             while running:
                 batch, ended = await queue.get()
@@ -116,12 +117,17 @@ class ChoicesStream:
                         return
             yield self._encoder.end()
         finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            await self._stop_pumps()
+
+    async def _stop_pumps(self) -> None:
+        pumps, self._pumps = self._pumps, []
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
 
     async def close(self) -> None:
-        """Stops reading."""
+        """Stops reading, even if nobody closes `batches`."""
+        await self._stop_pumps()
         for stream in self._streams:
             await stream.close()
 
