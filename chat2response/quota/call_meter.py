@@ -4,7 +4,7 @@ The client sees the end of the answer only after the settlement, since it may se
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from chat2response.convert.dialects.responses.answer.whole_answer import RUNNING
@@ -78,6 +78,7 @@ class CallMeter:
         self._model = ""
         self._body = b""
         self._input_tokens = 0  # of a body that has been released
+        self._calls = 1  # of the upstream, each of which reads the input
         self._background = False
         self._settled = tenant is None
         self.upstream_called = False
@@ -93,14 +94,16 @@ class CallMeter:
             return False
         return key.limits is not None or grants_of(key.scopes).restrict_body
 
-    async def admit(self, body: bytes, fields: Mapping[str, Any]) -> None:
+    async def admit(self, body: bytes, fields: Mapping[str, Any], calls: int = 1) -> None:
         """Admits the call. `fields`: the decoded body, or only `model` unless `reads_body`.
 
+        `calls`: the number of calls of the upstream.
         Raises what Admission.enter raises.
         """
         model = fields.get("model")
         self._model = model if type(model) is str else ""
         self._body = body
+        self._calls = calls
         self._background = fields.get("background") is True
         key = self._key
         if key is not None and (key.limits is not None or key.scopes):
@@ -108,6 +111,8 @@ class CallMeter:
             estimate = await run_in_thread_if(
                 is_large(body), estimate_request, body, fields, target.name, target.backend.quirks.max_tokens
             )
+            if calls > 1:
+                estimate = replace(estimate, input_tokens=estimate.input_tokens * calls)
             self._grant = await self._meters.admission.enter(key, estimate)
 
     @property
@@ -165,8 +170,8 @@ class CallMeter:
         self._body = b""
 
     def _estimated_input(self) -> int:
-        """The estimated tokens of the request."""
-        return self._input_tokens or estimate_input(self._body)
+        """The estimated tokens of the request, for each call of the upstream."""
+        return (self._input_tokens or estimate_input(self._body)) * self._calls
 
     def note_error(self, error: UpstreamError) -> None:
         """Stores the usage that comes with an upstream's error."""
