@@ -75,7 +75,7 @@ class Run:
         self._entering: asyncio.Task[Any] | None = None
         self._cancelled = False  # by `stop`, not from outside
         self._replies: list[tuple[Reply, AbstractAsyncContextManager[Reply]]] = []
-        self._sending: set[asyncio.Task[Reply]] = set()  # later requests of the call, whose heads are due
+        self._steps: set[asyncio.Future[Any]] = set()  # of an answer that is being sent; `stop` cancels them
         self._awaited_heads = 0  # of the requests that are sent while the call is entered
         self._headers: HeaderList = []  # the last reply's, for errors that are raised after its head
         self._fault: Fault | None = None
@@ -94,17 +94,22 @@ class Run:
             self.call.body = b""  # sent; a stream may stay open for long
         except BaseException as error:
             self._entering = None
+            self.record.outcome = "error"
             if isinstance(error, UpstreamError):
                 self.meter.note_error(error)
             await self._leave()
             public = [self._public_error(error, task)]
             del task  # it may raise this error: a reference here would make a cycle through the traceback
+            self.record.status = getattr(public[0], "status", 0)
             if public[0] is error:
                 public.clear()
                 raise
             raise public.pop() from None
-        self.record.status = answer.status
-        self.record.head_at = perf_counter()
+        record = self.record
+        record.status = answer.status
+        record.head_at = perf_counter()
+        if record.first_content_at:  # it came with the first event, for which the head waits
+            record.first_content_at = record.head_at
         self._note_losses(answer.losses)
         return answer
 
@@ -124,10 +129,8 @@ class Run:
     async def _leave(self) -> None:
         record, fault = self.record, self._fault
         self.parts.runs.discard(self)
-        if fault is not None:
-            record.cut_by = fault.cause
-            if record.outcome not in ("completed", "incomplete"):
-                record.outcome = fault.cause
+        if fault is not None and record.outcome not in ("completed", "incomplete"):
+            record.outcome = record.cut_by = fault.cause
         record.ended_at = perf_counter()
         self.parts.metrics.call_ended(record.surface, record.target, record.outcome)
         try:
@@ -172,8 +175,8 @@ class Run:
         self._fault = fault
         for reply, _ in self._replies:
             reply.stop(fault)
-        for task in self._sending:
-            task.cancel()
+        for step in self._steps:
+            step.cancel()
         if self._entering is not None and (self._awaited_heads or not self._replies):
             self._cancelled = self._entering.cancel()
 
@@ -201,18 +204,31 @@ class Run:
         return reply
 
     async def _send_later(self, context: AbstractAsyncContextManager[Reply]) -> Reply:
-        """Sends a request while the answer is being sent: `stop` cancels it, and not the task that sends."""
+        """Sends a request while the answer is being sent."""
         task = asyncio.ensure_future(context.__aenter__())
-        self._sending.add(task)
         try:
-            return await task
+            return await self.until_stopped(task)
         except asyncio.CancelledError:
-            if self._fault is None or not task.cancelled():
-                task.cancel()
+            if task.done() and not task.cancelled() and task.exception() is None:
+                await context.__aexit__(None, None, None)  # the head had arrived
+            raise
+
+    async def until_stopped(self, work: Awaitable[T]) -> T:
+        """Awaits a step of an answer that is being sent: `stop` cancels the step, not whoever sends that.
+
+        Raises the error of the stop.
+        """
+        step = asyncio.ensure_future(work)
+        self._steps.add(step)
+        try:
+            return await step
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._fault is None or not step.cancelled() or (task is not None and task.cancelling()):
                 raise
             raise fault_error(self._fault) from None
         finally:
-            self._sending.discard(task)
+            self._steps.discard(step)
 
     async def close_reply(self, reply: Reply) -> None:
         """Closes one answer of the upstream."""

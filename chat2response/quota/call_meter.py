@@ -4,7 +4,7 @@ The client sees the end of the answer only after the settlement, since it may se
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from chat2response.convert.dialects.responses.answer.whole_answer import RUNNING
@@ -78,6 +78,7 @@ class CallMeter:
         self._model = ""
         self._body = b""
         self._input_tokens = 0  # of a body that has been released
+        self._calls = 1  # of the upstream, each of which reads the input
         self._background = False
         self._settled = tenant is None
         self.upstream_called = False
@@ -93,14 +94,15 @@ class CallMeter:
             return False
         return key.limits is not None or grants_of(key.scopes).restrict_body
 
-    async def admit(self, body: bytes, fields: Mapping[str, Any]) -> None:
+    async def admit(self, body: bytes, fields: Mapping[str, Any], calls: int = 1) -> None:
         """Admits the call. `fields`: the decoded body, or only `model` unless `needs_body`.
 
-        Raises what Admission.enter raises.
+        `calls`: the number of calls of the upstream. Raises what Admission.enter raises.
         """
         model = fields.get("model")
         self._model = model if type(model) is str else ""
         self._body = body
+        self._calls = calls
         self._background = fields.get("background") is True
         key = self._key
         if key is not None and (key.limits is not None or key.scopes):
@@ -108,6 +110,8 @@ class CallMeter:
             estimate = await run_in_thread_if(
                 is_large(body), estimate_request, body, fields, target.name, target.backend.quirks.max_tokens
             )
+            if calls > 1:
+                estimate = replace(estimate, input_tokens=estimate.input_tokens * calls)
             self._grant = await self._meters.admission.enter(key, estimate)
 
     @property
@@ -165,8 +169,8 @@ class CallMeter:
         self._body = b""
 
     def _estimated_input(self) -> int:
-        """The estimated tokens of the request."""
-        return self._input_tokens or estimate_input(self._body)
+        """The estimated tokens of the request, for each call of the upstream."""
+        return (self._input_tokens or estimate_input(self._body)) * self._calls
 
     def note_error(self, error: UpstreamError) -> None:
         """Stores the usage that comes with an upstream's error."""
@@ -182,10 +186,10 @@ class CallMeter:
         if self._grant is not None:
             await self._grant.leave_running()
 
-    async def settle_body(self, body: bytes, *, refused: bool) -> None:
-        """Settles by a whole answer or error, of either API."""
+    async def settle_body(self, body: bytes, *, refused: bool) -> Usage | None:
+        """Settles by a whole answer or error, of either API. Returns the usage that it reports."""
         if self._settled:
-            return
+            return None
         large = is_large(body)
         usage = await run_in_thread_if(large, reported_usage, body)
         if usage is None and not refused and await run_in_thread_if(large, still_running, body):
@@ -194,6 +198,7 @@ class CallMeter:
             unknown = usage is None and not refused
             output_estimate = await run_in_thread_if(large, answer_tokens, body) if unknown else 0
             await self.settle(usage, deltas=output_estimate, answered=not refused)
+        return usage
 
     async def settle_response(self, response: Response, usage: Usage | None, deltas: int) -> None:
         """Settles by a whole response. `usage`: what it reports; `deltas`: the output seen."""

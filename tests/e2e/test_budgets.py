@@ -213,3 +213,20 @@ async def test_a_limit_that_bounds_nothing_goes_up_as_the_keys_own(
         sent = upstream.last.json()
         limits = {key: sent[key] for key in sent if "tokens" in key or "predict" in key}
         assert list(limits.values()) == [cap], limits
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_each_choice_that_is_a_call_reads_the_input(
+    start: Start, upstream: ScriptedUpstream, stream: bool
+) -> None:
+    """A stop string cuts the upstream off before it reports usage, so all of it is estimated."""
+    upstream.play_for(RESPONSES, speaking("responses", ModelReply(text=("Hello STOP",))))
+    gateway = await begin(start, "responses")
+    who = await limited(gateway, tokens_per_day=5000, concurrent_requests=1)
+    body = json.dumps({**body_of("/v1/chat/completions", stream=stream), "n": 4, "stop": "STOP"}).encode()
+    answer = await gateway.post("/v1/chat/completions", body, headers=who)
+    assert answer.status_code == 200
+    await gateway.idle()
+    books = await used(gateway)
+    assert (books.requests, books.estimated, books.input_tokens) == (1, 1, 4 * estimate_input(body))
+    assert await settled(gateway, who) == books.input_tokens + books.output_tokens

@@ -11,6 +11,8 @@ from chat2response.net.transport import StreamInterrupted
 from chat2response.upstreams.base import Reply
 from chat2response.upstreams.error_responses import refusal_error
 from chat2response.wire.json import JSONError, decode_leniently
+from chat2response.wire.large_documents import is_large, run_in_thread_if
+from chat2response.wire.responses import Response
 from chat2response.wire.values import replace
 
 
@@ -34,7 +36,7 @@ async def relay(run: Run, request: RelayedRequest) -> Answer:
             stripped = await run.apart(strip, request.body, whole.body, request.losses)
         if stripped is None:
             return await _relay_whole(run, request, reply, whole)
-        await run.close_replies()
+        await run.discard()
         request, corrected = replace(request, body=stripped), True
 
 
@@ -58,14 +60,15 @@ async def _check_correction(run: Run, request: RelayedRequest, reply: Reply, who
 
 async def _relay_stream(run: Run, request: RelayedRequest, reply: Reply) -> Answer:
     options = run.parts.options
+    keep = run.parts.keep is not None and request.stored
     tap = run.target.dialect.tap(
         stored=request.stored,
         choices=request.choices,
         client=run.call.client,
         max_item_bytes=options.max_output,
-        keep=run.parts.keep is not None and request.stored,
+        keep=keep,
     )
-    stream = run.stream = RelayedStream(run, reply, tap, hide_usage=request.hide_usage)
+    stream = run.stream = RelayedStream(run, reply, tap, hide_usage=request.hide_usage, keep=keep)
     await stream.begin(options.first_event_timeout)
     headers = run.meter.answer_headers(reply.headers)
     batches, keepalive = stream.batches(), stream.keepalive
@@ -74,10 +77,10 @@ async def _relay_stream(run: Run, request: RelayedRequest, reply: Reply) -> Answ
 
 async def _relay_whole(run: Run, request: RelayedRequest, reply: Reply, whole: WholeReply) -> Answer:
     refused = reply.status >= 300
+    run.record.usage = await run.meter.settle_body(whole.body, refused=refused)
     if run.parts.keep is not None and request.stored and not refused:
         await _keep(run, whole.body)
     run.record.outcome = "error" if refused else "completed"
-    await run.meter.settle_body(whole.body, refused=refused)
     headers = run.meter.answer_headers(reply.headers)
     return Answer(reply.status, whole.media_type, headers, request.losses, whole.body)
 
@@ -85,9 +88,13 @@ async def _relay_whole(run: Run, request: RelayedRequest, reply: Reply, whole: W
 async def _keep(run: Run, body: bytes) -> None:
     """Keeps the response in a relayed body, if it is one."""
     parts, target = run.parts, run.target
-    decoder = target.dialect.decoder(target.backend, "content")
+
+    def read() -> Response:
+        decoder = target.dialect.decoder(target.backend, "content")
+        return decoder.response(decode_leniently(body), EchoedFields("", {}), parts.ids, parts.clock)
+
     try:
-        response = decoder.response(decode_leniently(body), EchoedFields("", {}), parts.ids, parts.clock)
+        response = await run_in_thread_if(is_large(body), read)
     except (JSONError, UpstreamError):  # a failed response, or no answer that a client can continue
         return
     await run.keep(response)

@@ -19,6 +19,7 @@ from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import Reply
 from chat2response.wire import sse
 from chat2response.wire.fault import RESET, STORE_DOWN, TOO_LARGE
+from chat2response.wire.large_documents import run_in_thread
 from chat2response.wire.responses import Usage
 
 log = logging.getLogger("chat2response.engine")
@@ -36,12 +37,16 @@ class RelayedStream:
     message are changed.
     """
 
-    def __init__(self, run: Run, reply: Reply, tap: Tap, *, hide_usage: bool = False) -> None:
+    def __init__(
+        self, run: Run, reply: Reply, tap: Tap, *, hide_usage: bool = False, keep: bool = False
+    ) -> None:
+        """`keep`: the finished response is kept."""
         self.deltas = 0
         """The approximate number of output deltas."""
         self._run = run
         self._tap = tap
         self._hide_usage = hide_usage
+        self._keep = keep
         self._reply = reply
         self._cut = sse.FrameSplitter()
         self._end_filter = StreamEndFilter()
@@ -82,9 +87,8 @@ class RelayedStream:
         except Exception:
             log.exception("%s: cannot relay the stream", self.response_id)
             self._error = BridgeError("The gateway failed to relay the answer.")
-        end = self._tap.close(self._error)
+        end = await self._end()
         if end:
-            await self._settle()
             yield masked(end, self._run.target)
 
     def keepalive(self) -> bytes:
@@ -173,14 +177,26 @@ class RelayedStream:
 
     async def _finish(self) -> None:
         """Keeps the response and settles the call, before the end passes."""
-        run, parts = self._run, self._run.parts
-        if parts.keep is not None:
-            response = self._tap.response(parts.ids, parts.clock)
+        run, parts, tap = self._run, self._run.parts, self._tap
+        if self._keep and tap.status != "failed":
+            response = await run_in_thread(tap.response, parts.ids, parts.clock)
             if response is not None:
                 await run.keep(response)
             else:
-                run.stream_losses.add("store", "not kept: the answer failed or is too large")
+                run.stream_losses.add("store", "not kept: the answer is too large")
         await self._settle()
+
+    async def _end(self) -> bytes:
+        """The end that the upstream did not send; empty if it did."""
+        end = self._tap.close(self._error)
+        if end:
+            try:
+                await self._finish()
+            except StoreDown:  # it looked complete, but is not kept
+                self._tap.withhold()
+                end = self._tap.close(fault_error(STORE_DOWN))
+                await self._settle()
+        return end
 
     async def _settle(self) -> None:
         meter = self._run.meter

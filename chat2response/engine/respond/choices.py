@@ -22,6 +22,7 @@ from chat2response.engine.respond.obfuscation import obfuscated
 from chat2response.engine.respond.turns import Turns
 from chat2response.engine.respond.whole_answer import ask
 from chat2response.engine.run import Run
+from chat2response.quota.answer_usage import output_tokens
 from chat2response.wire.responses import Usage
 from chat2response.wire.sse import KEEPALIVE
 from chat2response.wire.values import replace
@@ -43,13 +44,15 @@ async def whole_choices(run: Run, call: HubCall) -> Answer:
         for loss in answer.losses:
             losses.add(loss.field, loss.effect)
         usage = add(usage, answer.response.get("usage"))
-        await run.keep(answer.response)
+        deltas += answer.deltas or output_tokens(answer.response)
     add_gateway_losses(run, call.hub, call.question.stops, losses)
     run.note_usage(usage)
     responses = [answer.response for answer in answers]
+    await run.meter.settle_response(responses[0], usage, deltas)
+    for response in responses:
+        await run.keep(response)
     cut = (status for each in responses if (status := str(each.get("status"))) != "completed")
     run.record.outcome = next(cut, "completed")
-    await run.meter.settle_response(responses[0], usage, deltas)
     body = choices.write(responses, echo.model, losses, legacy=call.hub.legacy)
     return Answer(200, JSON_TYPE, run.meter.answer_headers(answers[0].headers), losses, body)
 
@@ -80,13 +83,13 @@ class ChoicesStream:
             writer.response["id"] = writers[0].response["id"]
             writer.response["created_at"] = writers[0].response["created_at"]
         self.turns = [Turns(run, replace(call.question), writer) for writer in writers]
+        self._choices = [_Choice(self._encoder, index) for index in range(call.choices)]
         self._streams = [
-            ConvertedStream(
-                run, turns, writer, obfuscated(_Choice(self._encoder, index), call.hub), self._settle
-            )
-            for index, (turns, writer) in enumerate(zip(self.turns, writers, strict=True))
+            ConvertedStream(run, turns, writer, obfuscated(choice, call.hub), self._settle)
+            for turns, writer, choice in zip(self.turns, writers, self._choices, strict=True)
         ]
         self._running = len(writers)
+        self._pumps: list[asyncio.Task[None]] = []
 
     async def begin(self, first_event_timeout: float) -> None:
         """Asks for every choice, and waits for their first events. Raises the first error."""
@@ -99,25 +102,32 @@ class ChoicesStream:
 
     async def batches(self) -> AsyncIterator[bytes]:
         """The chunks of all choices, as they come; then the end, or the error of a choice."""
-        queue: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(_QUEUE_SIZE)
-        pumps = [asyncio.create_task(_pump(stream, queue)) for stream in self._streams]
-        running = len(pumps)
+        queue: _Queue = asyncio.Queue(_QUEUE_SIZE)
+        each = zip(self._streams, self._choices, strict=True)
+        self._pumps = [asyncio.create_task(_pump(stream, choice, queue)) for stream, choice in each]
+        running = len(self._pumps)
         try:
             while running:
-                batch, last = await queue.get()
+                batch, ended = await queue.get()
                 if batch:
                     yield batch
-                running -= last
-                if last and self._encoder.failed:
-                    return
+                if ended is not None:
+                    running -= 1
+                    if ended.failed:  # its error has passed; another's end may come before that
+                        return
             yield self._encoder.end()
         finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+            await self._stop_pumps()
+
+    async def _stop_pumps(self) -> None:
+        pumps, self._pumps = self._pumps, []
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
 
     async def close(self) -> None:
-        """Stops reading."""
+        """Stops reading, even if nobody closes `batches`."""
+        await self._stop_pumps()
         for stream in self._streams:
             await stream.close()
 
@@ -158,18 +168,28 @@ class _Choice:
     """The encoder of one choice."""
 
     def __init__(self, encoder: ChoicesEncoder, index: int) -> None:
+        self.failed = False
+        """Whether it was the first choice to fail, whose error ends the stream."""
         self._encoder = encoder
         self._index = index
 
     def encode(self, events: Sequence[Event]) -> bytes:
-        return self._encoder.encode(self._index, events)
+        running = not self._encoder.failed
+        frames = self._encoder.encode(self._index, events)
+        if running and self._encoder.failed:
+            self.failed = True
+        return frames
 
 
-async def _pump(stream: ConvertedStream, queue: "asyncio.Queue[tuple[bytes, bool]]") -> None:
+_Queue = asyncio.Queue[tuple[bytes, _Choice | None]]
+"""Batches, and after those of a choice the choice."""
+
+
+async def _pump(stream: ConvertedStream, choice: _Choice, queue: _Queue) -> None:
     async for batch in stream.batches():
-        await queue.put((batch, False))
+        await queue.put((batch, None))
         del batch
-    await queue.put((b"", True))
+    await queue.put((b"", choice))
 
 
 async def all_of(steps: Sequence[Awaitable[T]]) -> list[T]:

@@ -40,7 +40,7 @@ async def hub_call(run: Run) -> HubCall:
     run.record.note_model(fields.get("model"))
     try:
         choices = _take_choices(run, hub)
-        await meter.admit(run.call.body, fields)
+        await meter.admit(run.call.body, fields, choices)
         return await _admitted(run, fields, hub, choices)
     except InvalidRequest as error:
         add_hint(error, fields, run.call.surface.reads.name)

@@ -110,10 +110,11 @@ def _final(error: BridgeError) -> BridgeError:
 
 
 async def _finish(run: Run, call: HubCall, whole: WholeAnswer) -> None:
-    """Keeps the response and settles the call, before the answer passes."""
+    """Settles the call and keeps the response, before the answer passes."""
     add_gateway_losses(run, call.hub, call.question.stops, whole.losses)
     response = whole.response
     run.note_usage(response.get("usage"))
-    run.record.outcome = str(response.get("status"))
-    await run.keep(response)
     await run.meter.settle_response(response, response.get("usage"), whole.deltas)
+    if whole.failure is None:
+        await run.keep(response)
+    run.record.outcome = str(response.get("status"))

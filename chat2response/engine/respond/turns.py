@@ -31,7 +31,6 @@ from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.fault import Fault
 from chat2response.wire.headers import HeaderList
 from chat2response.wire.responses import Response
-from chat2response.wire.values import replace
 
 NextTurn = Callable[[Response], Awaitable[HubRequest | None]]
 """Returns the request of another turn, after the response so far; None: the response is complete."""
@@ -48,7 +47,9 @@ class Turns:
         self.losses = Losses()
         """What the first request lost."""
         self._run = run
-        self._question = question
+        self._question: Question | None = question  # until it is asked: a stream may stay open for long
+        self._backend = question.backend
+        self._stops = question.stops
         self._writer = writer
         self._output: Writer = StopStringWriter(writer, question.stops) if question.stops else writer
         self._next_turn = next_turn
@@ -63,7 +64,9 @@ class Turns:
 
     async def open(self) -> None:
         """Asks for the first turn. Raises UpstreamError."""
-        self.losses = await self._ask(self._question)
+        question, self._question = self._question, None
+        assert question is not None, "the first turn is asked for once"
+        self.losses = await self._ask(question)
         self.headers = self._reply.headers
 
     @property
@@ -137,12 +140,12 @@ class Turns:
         if outcome is None or outcome.status != "completed" or self._output.done:
             return False
         try:
-            hub = await next_turn(self._writer.response)
+            hub = await self._run.until_stopped(next_turn(self._writer.response))
             if hub is None:
                 return False
             await self._run.close_reply(self._reply)
             self.earlier_chars += self.reader.output_chars
-            await self._ask(replace(self._question, hub=hub, body=None))
+            await self._ask(Question(hub, self._backend, None, self._stops))
         except BridgeError as error:
             release_frames(error)
             self._writer.end_turn(None, failed(error))

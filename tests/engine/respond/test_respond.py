@@ -1,12 +1,15 @@
 """Conversion: a turn's events in the client's dialect, and exactly one end whatever happens."""
 
 import asyncio
+import gc
 import logging
 from typing import Any
 
 import pytest
 
+from chat2response.convert.hub import HubRequest
 from chat2response.convert.outcome import failed, from_fault
+from chat2response.engine.respond.question import Question
 from chat2response.engine.run import Run
 from chat2response.errors import InvalidRequest, UpstreamError
 from chat2response.wire.fault import RESET
@@ -284,3 +287,24 @@ async def test_an_overlay_adds_only_usage(scene: Scene) -> None:
         b'{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":true,"vendor":{"z":1,"a":2},"n":1'
     )
     assert upstream.requests == [body + b',"stream_options":{"include_usage":true}}']
+
+
+# -- memory ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fields", [{}, {"n": 2}, {"stop": "STOP"}], ids=["one", "choices", "stop strings"])
+@pytest.mark.parametrize(("surface", "dialect"), WAYS)
+async def test_the_request_is_dropped_once_it_is_sent(
+    scene: Scene, surface: str, dialect: str, fields: dict[str, Any]
+) -> None:
+    """A stream may stay open for long, and a history takes megabytes."""
+    if surface != "chat":
+        fields = {}
+    turns = [FakeTurn(says("a"), asyncio.Event(), ends()) for _ in range(2)]
+    run = scene.open(turns, surface, dialect, stream=True, user="who is this", **fields)
+    async with run as answer:
+        assert answer.batches is not None
+        await anext(answer.batches)
+        alive = [each for each in gc.get_objects() if isinstance(each, HubRequest | Question)]
+        requests = [each.hub if isinstance(each, Question) else each for each in alive]
+        assert not [each for each in requests if "who is this" in str((each.body, each.extra))]

@@ -272,6 +272,64 @@ async def test_a_stop_while_the_second_head_is_awaited_fails_the_stream(scene: S
     assert upstream.cancelled == 1
 
 
+@pytest.mark.parametrize("fault", [REVOKED, DRAINING])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_stop_between_turns_ends_the_wait_for_the_next(
+    scene: Scene, fault: Fault, stream: bool
+) -> None:
+    waiting = asyncio.Event()
+
+    async def never(response: Response) -> HubRequest | None:
+        waiting.set()
+        await asyncio.Event().wait()
+        return None
+
+    run = open_turns(scene, "responses", [turn(0)], never, stream=stream)
+    reading = asyncio.ensure_future(whole(run))
+    await waiting.wait()
+    run.stop(fault)
+    if not stream:
+        with pytest.raises(BridgeError, match=fault.message[:20]):
+            await reading
+        return
+    _, out = await reading
+    response = assert_well_formed(events_of(out)[:-1])
+    assert (response["status"], response["error"]["message"]) == ("failed", fault.message)
+
+
+async def test_a_head_that_arrives_as_the_client_leaves_is_closed(scene: Scene) -> None:
+    """The second head is there, but whoever waits for it is cancelled before it takes it."""
+    reading: list[asyncio.Future[bytes]] = []
+
+    class Head:
+        closed = False
+
+        async def __aenter__(self) -> FakeReply:
+            asyncio.get_running_loop().call_soon(reading[0].cancel)
+            return FakeTurn(says("x"), ends())
+
+        async def __aexit__(self, *_: object) -> None:
+            self.closed = True
+
+    head = Head()
+
+    class Late(FakeUpstream):
+        def send(self, body: bytes, target: Any, context: Any) -> Any:
+            return head if self.entered else super().send(body, target, context)
+
+    async def answer_call(run: Run) -> Answer:
+        return await respond(run, await hub_call(run), again(1))
+
+    engine = scene.engine(Late([turn(0)]), "chat")
+    scene.opened += 1
+    body = encode({**BODIES["responses"], "stream": True})
+    async with Run(engine, call_of("responses", body, "key-1"), answer_call) as answer:
+        reading.append(asyncio.ensure_future(rest(answer)))
+        with pytest.raises(asyncio.CancelledError):
+            await reading[0]
+    assert head.closed
+
+
 async def test_a_client_that_leaves_between_turns_leaves_nothing_behind(scene: Scene) -> None:
     waiting = asyncio.Event()
 

@@ -83,7 +83,7 @@ class ChatTap:
             feed.feed(frames)
         feed.close()
         writer.finish()
-        return writer.response
+        return writer.response if writer.response["status"] != "failed" else None
 
     def _copy_frames(self, frames: bytes) -> None:
         self._room -= len(frames)
