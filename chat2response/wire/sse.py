@@ -127,16 +127,11 @@ class FrameDecoder:
         """The payloads of the events that `data` completes, in order."""
         if self.overrun:
             return []
-        if (
-            data[:6] == b"data: "
-            and data[-2:] == b"\n\n"
-            and not self._splitter.buffered
-            and b"\r" not in data
-        ):
-            events = data[6:-2].split(b"\n\ndata: ")
-            if data.count(b"\n") == 2 * len(events) and len(data) <= self._limit:
+        if not self._splitter.buffered and len(data) <= self._limit:
+            plain = _plain_events(data)
+            if plain is not None:
                 self._at_start = False
-                return events  # whole events of one data line each: nearly every read of a Chat stream
+                return plain
         try:
             whole = self._splitter.feed(data)
         except FrameTooLarge:
@@ -159,7 +154,17 @@ class FrameDecoder:
         if self._at_start and whole:
             self._at_start = False
             whole = whole.removeprefix(_BOM)
-        return payloads(whole)
+        plain = _plain_events(whole)
+        return payloads(whole) if plain is None else plain
+
+
+def _plain_events(whole: bytes) -> list[bytes] | None:
+    """The payloads of whole events of one data line each: nearly every read of a Chat stream. Else None."""
+    if whole[:6] == b"data: " and whole[-2:] == b"\n\n" and b"\r" not in whole:
+        events = whole[6:-2].split(b"\n\ndata: ")
+        if whole.count(b"\n") == 2 * len(events):
+            return events
+    return None
 
 
 def payloads(whole: bytes) -> list[bytes]:
