@@ -73,8 +73,14 @@ class Gateway:
         self._admin = _LazyApplication(services, "admin")
         self._add_endpoints()
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """An ASGI application. It is no coroutine itself: each wait of a call would enter it once more."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.dispatch(scope, receive, send)
+
+    def dispatch(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """The same for our own server: no coroutine, which each wait of a call would enter once more.
+
+        Other servers tell ASGI 3 from ASGI 2 by a coroutine function.
+        """
         if scope["type"] == "lifespan":
             return self._lifespan(receive, send)
         route = self._endpoints.get(scope["path"]) or self._model_route(scope["path"])

@@ -34,7 +34,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 _NOT_COPIED = ("error", "incomplete_details", "tools", "tool_choice")
 _OPTIONAL = ("user", "prompt", "prompt_cache_options", "prompt_cache_retention")
-_COPIED = (*(name for name in _DEFAULTS if name not in _NOT_COPIED), *_OPTIONAL)
+_COPIED = frozenset((*(name for name in _DEFAULTS if name not in _NOT_COPIED), *_OPTIONAL))
 
 
 @dataclass(
@@ -51,9 +51,7 @@ class EchoedFields:
         """The fields that the answer to `request` repeats. `store`: whether the response is really stored."""
         body: Mapping[str, Any] = request.body
         fields = {**_DEFAULTS, "metadata": {}, "tools": []}  # new objects: a library user may change them
-        for name in _COPIED:
-            if (value := body.get(name)) is not None:
-                fields[name] = value
+        fields |= {name: value for name, value in body.items() if value is not None and name in _COPIED}
         if tools := body.get("tools"):
             fields["tools"] = [_tool(tool) for tool in tools]
             fields["tool_choice"] = body.get("tool_choice") or "auto"

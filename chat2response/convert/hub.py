@@ -37,6 +37,21 @@ class HubRequest:
     seal: Seal | None = None
     """Opens the sealed reasoning that this client sends back, and seals what it gets."""
 
+    _kinds: frozenset[str] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def item_kinds(self) -> frozenset[str]:
+        """The types of the input items: most requests have no item of the rare ones."""
+        if self._kinds is None:
+            items: Any = self.body.get("input")
+            self._kinds = frozenset(
+                [
+                    kind
+                    for item in (items if type(items) is list else ())
+                    if type(item) is dict and type(kind := item.get("type")) is str
+                ]
+            )
+        return self._kinds
+
     def field(self, name: str) -> str:
         """The client's own name for the Responses field `name`."""
         return self.names.get(name, name)

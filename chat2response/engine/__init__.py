@@ -1,5 +1,5 @@
-"""Runs one call: choose the plan, call the upstream, relay or convert its answer, and end it exactly once.
+"""Runs calls: chooses the plan, calls the upstream, relays or converts its answer, and ends it exactly once.
 
-The engine knows no web framework: `api/` reads requests and sends what the engine returns. Limits live in
-`quota/`.
+Read `answer_call.py` first, then `run.py`. The engine knows no web framework: `api/` reads requests and sends
+what the engine returns. Limits live in `quota/`.
 """

@@ -10,6 +10,7 @@ from chat2response.keys.record import ApiKey
 from chat2response.upstreams.base import ClientContext
 from chat2response.wire.headers import HeaderList
 from chat2response.wire.json_repair import Repair
+from chat2response.wire.values import Struct
 
 JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream; charset=utf-8"
@@ -53,8 +54,7 @@ class Call:
         return text.replace(token, "[key]") if token else text
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(Struct):
     """Exactly one of `body` and `batches` is set. Iterate `batches` to its end, or leave the context."""
 
     status: int

@@ -8,7 +8,8 @@ responses   chat        convert             convert
 proxy       chat        overlay             convert
 proxy       responses   convert             relay
 
-With stop strings, /proxy on a Responses upstream converts the answer, too: the gateway watches for them.
+With stop strings, `respond` converts the answer of /proxy on a Responses upstream, too: the gateway watches
+for them.
 """
 
 from dataclasses import dataclass

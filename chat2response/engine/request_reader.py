@@ -39,7 +39,7 @@ def read_call(call: Call, fields: dict[str, Any]) -> HubRequest:
 
 
 def _with_query(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
-    """The body with the fields that stand in the query."""
+    """The body with the fields that come from the query."""
     if call.conversation_id:
         fields = {**fields, "conversation": call.conversation_id}
     if call.previous_response_id:

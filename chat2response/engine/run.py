@@ -1,4 +1,4 @@
-"""`Run`: one call while it runs, from the door to its last byte."""
+"""`Run`: one call while it runs, from its start to its last byte."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from chat2response.quota.call_meter import CallMeter, MeteredStream
 from chat2response.upstreams.base import Reply, Target
 from chat2response.wire.fault import Fault
 from chat2response.wire.headers import HeaderList
-from chat2response.wire.large_documents import is_large, run_in_thread_if
+from chat2response.wire.large_documents import is_large, run_in_thread
 
 log = logging.getLogger("chat2response.engine")
 
@@ -140,7 +140,8 @@ class Run:
             try:
                 await self.close_replies()
             finally:
-                await self.meter.settle_unfinished(self.stream, fault)
+                stream, self.stream = self.stream, None  # it refers to this run: a reference cycle
+                await self.meter.settle_unfinished(stream, fault)
 
     def _public_error(self, error: BaseException, task: "asyncio.Task[Any] | None") -> BaseException:
         """The error for the caller: the fault of a stop, or an upstream's error without secrets."""
@@ -203,7 +204,7 @@ class Run:
         return reply
 
     async def _send_later(self, context: AbstractAsyncContextManager[Reply]) -> Reply:
-        """Sends a request while the answer is being sent."""
+        """Sends a request while the answer is being sent: `stop` cancels it, and not the task that sends."""
         task = asyncio.ensure_future(context.__aenter__())
         try:
             return await self.until_stopped(task)
@@ -255,7 +256,7 @@ class Run:
 
     async def apart(self, work: Callable[[*Args], T], *args: *Args) -> T:
         """Runs a step whose time grows with the request: in a thread, if the request is large."""
-        return await run_in_thread_if(self.large, work, *args)
+        return await run_in_thread(work, *args) if self.large else work(*args)
 
     async def keep(self, response: Any) -> None:
         """Stores a finished response, before its terminal event passes. Raises StoreDown."""

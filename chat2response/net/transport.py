@@ -159,16 +159,15 @@ class Transport:
         return endpoint
 
     def _head(self, method: str, endpoint: Endpoint, headers: dict[str, str], body: bytes | None) -> bytes:
-        lines = [f"{method} {endpoint.line}{self._common}"]
-        for name, value in headers.items():
-            if "\r" in value or "\n" in value:
-                raise UpstreamUnreachable("A header for the upstream contains a line break.", internal=name)
-            lines.append(f"{name}: {value}\r\n")
-        if body is not None:
-            lines.append(f"Content-Length: {len(body)}\r\n")
-        lines.append("\r\n")
+        own = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if not own.count("\r") == own.count("\n") == len(headers):
+            broken = [name for name, value in headers.items() if "\r" in value or "\n" in value]
+            raise UpstreamUnreachable(
+                "A header for the upstream contains a line break.", internal=", ".join(broken)
+            )
+        length = "" if body is None else f"Content-Length: {len(body)}\r\n"
         try:
-            return "".join(lines).encode("latin-1")
+            return f"{method} {endpoint.line}{self._common}{own}{length}\r\n".encode("latin-1")
         except UnicodeEncodeError as error:
             raise UpstreamUnreachable(
                 "A header for the upstream contains a character that HTTP headers cannot carry.",

@@ -1,1 +1,1 @@
-"""Metrics, log helpers and redaction. Every floor above may call it; it imports errors only."""
+"""Call records, metrics, log helpers and redaction. Every floor above may call it; it imports errors only."""

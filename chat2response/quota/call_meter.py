@@ -95,7 +95,7 @@ class CallMeter:
         return key.limits is not None or grants_of(key.scopes).restrict_body
 
     async def admit(self, body: bytes, fields: Mapping[str, Any], calls: int = 1) -> None:
-        """Admits the call. `fields`: the decoded body, or only `model` unless `reads_body`.
+        """Admits the call. `fields`: the decoded body, or only `model` unless `needs_body`.
 
         `calls`: the number of calls of the upstream.
         Raises what Admission.enter raises.

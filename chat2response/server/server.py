@@ -78,7 +78,7 @@ class Server(uvicorn.Server):
             body_rate=services.settings.chat2response_body_min_bytes_per_second,
             write_seconds=services.settings.chat2response_write_timeout_seconds,
         )
-        super().__init__(_config(self._gateway, self._protocol))
+        super().__init__(_config(self._gateway.dispatch, self._protocol))
         self.serving = asyncio.Event()
         self._runs = services.engine.runs
         self._drain_seconds = services.settings.chat2response_drain_seconds

@@ -37,7 +37,7 @@ class Target:
 
     @property
     def shown_address(self) -> str:
-        """The address of its calls for the log, without credentials, or else a name of its own."""
+        """The address of its calls for the log, without credentials; or its own name, if it has one."""
         if self.name != self.dialect.name:
             return self.name
         return f"{shown_url(self.base_url)}{self.dialect.path}"
@@ -64,7 +64,7 @@ class Reply(Protocol):
     headers: HeaderList
     """The upstream's headers that reach the client."""
     finished: bool
-    """Set once the last event has been read, although the body may go on: closing waits for its end."""
+    """Set by the reader after the last event. The body may go on, so closing waits for its end."""
 
     @property
     def media_type(self) -> str:

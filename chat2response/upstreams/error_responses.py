@@ -57,7 +57,7 @@ async def refusal_of(reply: Reply, target: Target) -> UpstreamError:
 
 
 async def read_refusal(response: HttpResponse, target: Target) -> UpstreamError:
-    """`refusal_of` for a response that no reply stands for."""
+    """Like `refusal_of`, for a response without a `Reply`."""
     try:
         body = await response.read(_MAX_ERROR)
     except UpstreamError:

@@ -96,7 +96,7 @@ class HttpReply:
         return self._kind
 
     async def _first_chunk(self) -> bytes:
-        """Begins to filter; what `kind` has read comes first."""
+        """Starts the filter for the key; returns what `kind` has read, or else what arrives next."""
         response = self._response
         self.chunk = response.chunk
         start, self._start = self._start, b""

@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from chat2response.compose.shown_settings import secrets
-from chat2response.engine.run import Run
+from chat2response.convert.dialects.chat.dialect import ChatDialect
 from chat2response.server.logs import LineFormatter, SecretMask
 from tests.e2e.conftest import Start
 from tests.support.cli.process import Command, command
@@ -256,7 +256,7 @@ async def test_not_in_a_traceback_either(
 ) -> None:
     """An unexpected error is logged completely, except for secrets of the settings."""
 
-    async def fails(self: Run) -> None:
+    def fails(*_: Any) -> None:
         raise RuntimeError(f"unforeseen: {UPSTREAM_KEY} Bearer {CLIENT_BEARER}") from ValueError(LOGIN)
 
     gateway = await start(
@@ -264,7 +264,7 @@ async def test_not_in_a_traceback_either(
         openai_api_key=SecretStr(UPSTREAM_KEY),
         chat2response_proxy_url=SecretStr(f"http://{LOGIN}@127.0.0.1:9"),
     )
-    monkeypatch.setattr(Run, "_relay_request", fails)
+    monkeypatch.setattr(ChatDialect, "peek", fails)
     answer = await post(gateway, "chat", streamed=streamed)
     text = "\n".join(map(LineFormatter().format, caplog.records))
     lines = SecretMask(secrets(gateway.services.settings))(text)

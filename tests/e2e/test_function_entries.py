@@ -120,7 +120,7 @@ async def measured(start: Start, clock: Clock, caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize(
     ("path", "body", "limit"),
-    [("/v1/responses", _RESPONSES, 347), ("/v1/chat/completions", _CHAT, 178)],
+    [("/v1/responses", _RESPONSES, 344), ("/v1/chat/completions", _CHAT, 178)],
     ids=["converted", "relayed"],
 )
 async def test_a_json_call_enters_few_functions(
@@ -132,7 +132,7 @@ async def test_a_json_call_enters_few_functions(
 @pytest.mark.parametrize(
     ("path", "body", "event", "limit", "limit_at_once"),
     [
-        ("/v1/responses", _RESPONSES, b'"response.output_text.delta"', 33, 7),
+        ("/v1/responses", _RESPONSES, b'"response.output_text.delta"', 33, 6),
         ("/v1/chat/completions", _CHAT, b'"content":', 25, 0),
     ],
     ids=["converted", "relayed"],

@@ -221,12 +221,12 @@ async def test_while_the_call_before_it_is_still_put_away(
     gateway = await start("chat")
     put_away, leave, left = asyncio.Event(), Run._leave, 0
 
-    async def late(opening: Run) -> None:
+    async def late(run: Run) -> None:
         nonlocal left
         left += 1
         if left == 1:
             await put_away.wait()
-        await leave(opening)
+        await leave(run)
 
     async def second_request() -> None:
         await upstream.wait_for_request(2)

@@ -39,7 +39,7 @@ FAULTS = [pytest.param(fault, id=fault.cause) for fault in STATUS]
 class Stuck:
     """A call that waits for something that never happens; `waiting` returns once it does."""
 
-    call_run: Run
+    run: Run
     waiting: Callable[[], Awaitable[Any]]
     upstream: FakeUpstream
 
@@ -77,8 +77,8 @@ def checking_an_owner(scene: Scene) -> Stuck:
 
     scene.store.get_many = get_many  # type: ignore[method-assign, assignment]
     upstream = FakeUpstream(FakeReply())
-    call_run = scene.open(upstream, "responses", "responses", previous_response_id="resp_1")
-    return Stuck(call_run, asking.wait, upstream)
+    run = scene.open(upstream, "responses", "responses", previous_response_id="resp_1")
+    return Stuck(run, asking.wait, upstream)
 
 
 STAGES = {
@@ -98,7 +98,7 @@ EVERY_STAGE = pytest.mark.parametrize("make", [pytest.param(make, id=name) for n
 
 async def entering(stuck: Stuck) -> "asyncio.Task[Any]":
     """Enters the call and waits until it is stuck."""
-    task = asyncio.ensure_future(whole(stuck.call_run))
+    task = asyncio.ensure_future(whole(stuck.run))
     await stuck.waiting()
     return task
 
@@ -114,7 +114,7 @@ async def test_a_stop_before_the_first_byte_is_an_error_with_its_name(
     stuck = make(scene)
     task = await entering(stuck)
     assert len(scene.engine_.runs) == 1, "it is registered from the first moment"
-    stuck.call_run.stop(fault)
+    stuck.run.stop(fault)
     with pytest.raises(BridgeError) as caught:
         await task
     assert (caught.value.status, caught.value.message) == (STATUS[fault], fault.message)
@@ -138,7 +138,7 @@ async def test_a_stop_and_a_cancellation_together_are_a_cancellation(
 ) -> None:
     stuck = make(scene)
     task = await entering(stuck)
-    stuck.call_run.stop(DRAINING)
+    stuck.run.stop(DRAINING)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -153,7 +153,7 @@ async def test_a_stop_does_not_disturb_a_deadline_around_the_call(
     async def within_a_deadline() -> str:
         try:
             async with asyncio.timeout(60):
-                await whole(stuck.call_run)
+                await whole(stuck.run)
         except Unavailable:
             await asyncio.sleep(0)  # a leftover cancellation would surface here
             return "unavailable"
@@ -161,15 +161,15 @@ async def test_a_stop_does_not_disturb_a_deadline_around_the_call(
 
     task = asyncio.ensure_future(within_a_deadline())
     await stuck.waiting()
-    stuck.call_run.stop(DRAINING)
+    stuck.run.stop(DRAINING)
     assert await task == "unavailable"
 
 
 async def test_of_two_faults_the_first_counts(scene: Scene) -> None:
     stuck = STAGES["relay, before the head"](scene)
     task = await entering(stuck)
-    stuck.call_run.stop(REVOKED)
-    stuck.call_run.stop(DRAINING)
+    stuck.run.stop(REVOKED)
+    stuck.run.stop(DRAINING)
     with pytest.raises(BridgeError) as caught:
         await task
     assert caught.value.status == 401
@@ -178,10 +178,10 @@ async def test_of_two_faults_the_first_counts(scene: Scene) -> None:
 
 async def test_a_call_that_was_stopped_before_it_began_asks_nobody(scene: Scene) -> None:
     upstream = FakeUpstream(FakeReply())
-    call_run = scene.open(upstream, "chat", "chat")
-    call_run.stop(CANCELLED)
+    run = scene.open(upstream, "chat", "chat")
+    run.stop(CANCELLED)
     with pytest.raises(BridgeError):
-        await whole(call_run)
+        await whole(run)
     assert upstream.requests == []
     assert scene.outcomes == ["cancel"]
 
@@ -221,13 +221,13 @@ def running(scene: Scene, surface: str, dialect: str) -> tuple[Run, Any]:
 async def test_a_stop_after_the_first_byte_is_an_event(
     scene: Scene, surface: str, dialect: str, fault: Fault
 ) -> None:
-    call_run, stage = running(scene, surface, dialect)
-    async with call_run as answer:
+    run, stage = running(scene, surface, dialect)
+    async with run as answer:
         assert answer.batches is not None
         await anext(answer.batches)
         reading = asyncio.ensure_future(rest(answer))
         await stage.waiting.wait()
-        call_run.stop(fault)
+        run.stop(fault)
         end, done = events_of(await reading)
     assert done == "[DONE]"
     error = end["error"] if surface == "chat" else end["response"]["error"]
@@ -240,17 +240,17 @@ async def test_a_stop_after_the_first_byte_is_an_event(
 
 @EVERY_STREAM
 async def test_a_stop_between_two_reads_is_seen_by_the_next(scene: Scene, surface: str, dialect: str) -> None:
-    call_run, _ = running(scene, surface, dialect)
-    async with call_run as answer:
-        call_run.stop(REVOKED)
+    run, _ = running(scene, surface, dialect)
+    async with run as answer:
+        run.stop(REVOKED)
         *_, end, _done = events_of(await rest(answer))
     assert REVOKED.message in str(end)
 
 
 @EVERY_STREAM
 async def test_a_cancellation_while_streaming_stays_one(scene: Scene, surface: str, dialect: str) -> None:
-    call_run, stage = running(scene, surface, dialect)
-    task = asyncio.ensure_future(whole(call_run))
+    run, stage = running(scene, surface, dialect)
+    task = asyncio.ensure_future(whole(run))
     await stage.waiting.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -260,9 +260,9 @@ async def test_a_cancellation_while_streaming_stays_one(scene: Scene, surface: s
 
 @EVERY_STREAM
 async def test_a_consumer_that_fails_leaves_nothing_open(scene: Scene, surface: str, dialect: str) -> None:
-    call_run, _ = running(scene, surface, dialect)
+    run, _ = running(scene, surface, dialect)
     with pytest.raises(ConnectionResetError):
-        async with call_run as answer:
+        async with run as answer:
             assert answer.batches is not None
             await anext(answer.batches)
             raise ConnectionResetError
@@ -270,10 +270,10 @@ async def test_a_consumer_that_fails_leaves_nothing_open(scene: Scene, surface: 
 
 
 async def test_a_stop_of_a_call_that_was_complete_changes_nothing(scene: Scene) -> None:
-    call_run = scene.open(FakeTurn(says("a"), ends()), "responses", "chat", stream=True)
-    async with call_run as answer:
+    run = scene.open(FakeTurn(says("a"), ends()), "responses", "chat", stream=True)
+    async with run as answer:
         await rest(answer)
-        call_run.stop(CANCELLED)
+        run.stop(CANCELLED)
     assert scene.outcomes == ["completed"]
 
 

@@ -1,4 +1,4 @@
-"""The Chat upstream: the contract, and what only it does."""
+"""A server that speaks Chat: the contract, and what only this dialect does."""
 
 from chat2response.convert.dialects.chat.dialect import CHAT
 from chat2response.convert.losses import Losses

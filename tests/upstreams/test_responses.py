@@ -1,4 +1,4 @@
-"""The Responses upstream: the contract, and what only it does."""
+"""A server that speaks Responses: the contract, and what only this dialect does."""
 
 import pytest
 

@@ -1,4 +1,4 @@
 """One folder for each API that we speak: how its requests and answers are read into the hub and written out.
 
-What all dialects share (losses, usage, outcomes, the writer) lives one floor up, in `convert/`.
+What all dialects share (losses, usage, outcomes, the writer) lives one folder up, in `convert/`.
 """

@@ -1,7 +1,7 @@
 """`Dialect`: one API as a value. Everything that depends on an API is one of its methods.
 
-The engine and the upstreams ask a dialect and never its name, so a new one is a folder with these methods.
-The folders in `convert/dialects/` have the same file names.
+The engine and the upstreams call these methods and never ask for a dialect's name. So a new dialect is a
+folder with one such value. The folders in `convert/dialects/` have the same file names.
 """
 
 from abc import ABC, abstractmethod
@@ -149,7 +149,7 @@ class Tap(Protocol):
     def close(self, error: BridgeError) -> bytes:
         """The bytes that end the stream; empty if it has ended.
 
-        `error`: why the stream stopped, unless its own frames said so.
+        `error`: why the stream stopped; an error in its own frames comes before this one.
         """
         ...
 
@@ -211,7 +211,7 @@ class Dialect(ABC):
         return body
 
     def with_usage(self, body: bytes, fields: Mapping[str, Any], hub: HubRequest, backend: Backend) -> bytes:
-        """The client's own body for an answer that is converted: a stream must report its usage.
+        """The client's own body for an answer that is converted: its stream is made to report usage.
 
         `fields`: `body`, decoded. Raises InvalidRequest for what a converted answer cannot have.
         """
@@ -222,13 +222,13 @@ class Dialect(ABC):
     ) -> tuple[Mapping[str, Any], bool]:
         """The client's own request with its key's limits, and whether to hide the usage that they add.
 
-        `cap`: the output limit to set. `needs_usage`: a stream must report its usage. The same object, if
-        nothing changes.
+        `cap`: the output limit to set. `needs_usage`: a stream must report its usage. Returns the
+        same object if nothing changes.
         """
         return fields, False
 
     def without_refused_content(self, body: bytes, refusal: bytes, losses: Losses) -> bytes | None:
-        """The client's own body without what made the server answer `refusal`; None: it stays refused."""
+        """The client's own body without what led to `refusal`, the server's answer; None: nothing to omit."""
         return None
 
     def references(self, fields: Mapping[str, Any]) -> list[Reference]:
@@ -249,14 +249,16 @@ class Dialect(ABC):
     def write_response(
         self, response: Response, model: str, client: ClientProfile, losses: Losses, *, legacy: bool = False
     ) -> bytes:
-        """A whole answer. `model`: the name that the client requested. Raises UpstreamError for a failure."""
+        """A whole answer. `model`: the name that the client requested. `legacy`: the client uses the
+        deprecated `functions`. Raises UpstreamError for a failure.
+        """
 
     @abstractmethod
     def tap(
         self, *, stored: bool, choices: int, client: ClientProfile, max_item_bytes: int, keep: bool
     ) -> Tap:
         """The tap of a relayed stream. `max_item_bytes`: the bytes of output that it may buffer. `keep`: its
-        `response` will be asked for.
+        `response` will be needed.
         """
 
     def created_ids(self, answer: dict[str, Any], *, stored: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""Reads the ends of a relayed stream: an error in place of its first event, and an unfinished last frame."""
+"""Reads an error in place of a relayed stream's first event, and its unfinished last frame."""
 
 import re
 from codecs import BOM_UTF8
@@ -31,7 +31,7 @@ def last_frame(tail: bytes) -> bytes:
 
 
 def error_as_json(body: bytes) -> UpstreamError | None:
-    """The error in a JSON body that was sent in place of a stream."""
+    """The error in a JSON body that was sent in place of a stream; None if it is no error."""
     if not _OPENS_OBJECT.match(body.removeprefix(BOM_UTF8)):
         return None
     try:
@@ -41,7 +41,7 @@ def error_as_json(body: bytes) -> UpstreamError | None:
 
 
 def leading_error(event: bytes) -> BridgeError | None:
-    """The error that a stream's first event contains, if it does."""
+    """The error in a stream's first event; None if there is none."""
     if type(event) is sse.ErrorPayload:
         return read_error_event(event)
     if b"error" not in event and b'"detail"' not in event and b'"message"' not in event:

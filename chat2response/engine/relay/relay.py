@@ -1,7 +1,5 @@
 """Relays an answer: the client gets the upstream's bytes."""
 
-from dataclasses import replace
-
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.engine.call import Answer
 from chat2response.engine.relay.relayed_request import RelayedRequest
@@ -15,6 +13,7 @@ from chat2response.upstreams.error_responses import refusal_error
 from chat2response.wire.json import JSONError, decode_leniently
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.responses import Response
+from chat2response.wire.values import replace
 
 
 async def relay(run: Run, request: RelayedRequest) -> Answer:

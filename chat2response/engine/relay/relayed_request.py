@@ -1,7 +1,6 @@
 """Reads the few fields of a relayed request that the gateway needs, and makes the few edits it requires."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.dialects.dialect import Dialect, Peek
@@ -12,10 +11,10 @@ from chat2response.engine.run import Run
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import JSONError, decode, decode_with_repairs, encode
 from chat2response.wire.json_repair import make_strict
+from chat2response.wire.values import Struct
 
 
-@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
-class RelayedRequest:
+class RelayedRequest(Struct):
     """A body in the upstream's dialect, whose answer the client gets as it is."""
 
     body: bytes
@@ -51,8 +50,8 @@ async def relayed_request(run: Run) -> RelayedRequest:
 
 
 def peek_request(body: bytes, dialect: Dialect) -> tuple[Peek, bytes]:
-    """The fields that decide the plan, and the body to check and edit: the client's own, or its repaired form
-    where it is not strict JSON. Raises InvalidRequest.
+    """The fields that decide how the request is handled, and the body to check and edit: the client's own, or
+    its repaired form where it is not strict JSON. Raises InvalidRequest.
     """
     try:
         try:

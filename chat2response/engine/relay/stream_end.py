@@ -10,7 +10,7 @@ _ANY_BLANK = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 
 
 class StreamEndFilter:
-    """Is fed whole frames, from the end on. Passes comments, and one `[DONE]` after a terminal event."""
+    """Takes whole frames, from the terminal event on. Passes comments, and one `[DONE]` after that event."""
 
     def __init__(self) -> None:
         self._ended = False

@@ -1,7 +1,6 @@
 """Reads the whole answer of a relayed call, and tells an answer from an error that must not be relayed."""
 
 import re
-from dataclasses import dataclass
 
 from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.engine.ownership import Ownership
@@ -12,13 +11,13 @@ from chat2response.upstreams.error_responses import refusal_error
 from chat2response.upstreams.whole_answers import check_answer
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.large_documents import is_large, run_in_thread_if
+from chat2response.wire.values import Struct
 
 _OPENS_WITH_ERROR = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
 _OPENS_OBJECT = re.compile(rb"[ \t\r\n]*+\{")
 
 
-@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
-class WholeReply:
+class WholeReply(Struct):
     """An answer whose whole body has been read."""
 
     body: bytes

@@ -1,4 +1,4 @@
-"""Answers `n` choices from an upstream that returns one: asks it `n` times at once, for one answer.
+"""Answers `n` choices from an upstream that returns one: sends `n` requests at once, and merges the answers.
 
 Each choice has its own turns and its own writer, under one reservation. A choice that fails before the first
 byte fails the call; one that fails later stops the others, and the stream ends with its error. A client that
@@ -7,7 +7,6 @@ reads slowly pauses all.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from chat2response.convert.dialects.dialect import ChoicesEncoder
@@ -26,6 +25,7 @@ from chat2response.engine.run import Run
 from chat2response.quota.answer_usage import output_tokens
 from chat2response.wire.responses import Usage
 from chat2response.wire.sse import KEEPALIVE
+from chat2response.wire.values import replace
 
 T = TypeVar("T")
 

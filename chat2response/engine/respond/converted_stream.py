@@ -37,8 +37,8 @@ class ConvertedStream:
         encoder: Encoder,
         settle: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`settle`: settles the call before the end passes, if it is not this stream alone that does."""
-        self._settle = settle or self._settle_call
+        """`settle`: settles the call before the end passes; None: this stream alone decides what it used."""
+        self._settle = settle
         self._run = run
         self._turns = turns
         self._writer = writer
@@ -108,6 +108,7 @@ class ConvertedStream:
 
     async def close(self) -> None:
         """Cancels the read that `begin` may have started."""
+        self._settle = None  # its owner refers to this stream: a reference cycle
         await self._lookahead.close()
 
     @property
@@ -174,12 +175,13 @@ class ConvertedStream:
         except Exception as error:
             self._note_error(error)
             end = self._minimal_end()
-        if self._run.meter.has_reservations:
-            await self._settle()
+        meter = self._run.meter
+        if meter.has_reservations:
+            if self._settle is None:
+                await meter.settle(self.usage, deltas=self.deltas)
+            else:
+                await self._settle()
         return end
-
-    async def _settle_call(self) -> None:
-        await self._run.meter.settle(self.usage, deltas=self.deltas)
 
     def _conclude(self) -> None:
         writer = self._writer

@@ -1,6 +1,6 @@
 """Reads a client's request into the hub, and checks and admits it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from chat2response.convert.errors.misspelled_fields import add_hint
@@ -17,20 +17,20 @@ from chat2response.engine.run import Run
 from chat2response.engine.seal_selection import with_seal
 from chat2response.errors import InvalidRequest
 from chat2response.wire.json import JSONError, encode
+from chat2response.wire.values import Struct
 
 MAX_CHOICES = 8
 """Choices that one call may request: each one is an upstream call."""
 
 
-@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
-class HubCall:
+class HubCall(Struct):
     """An admitted call. `hub`: the client's request; `question`: what is asked of the upstream."""
 
     hub: HubRequest
     question: Question
     stream: bool
     choices: int = 1
-    """The number of upstream calls: some upstreams return one choice each."""
+    """The number of requests to the upstream, each for one choice; 1: one request for all."""
 
 
 async def hub_call(run: Run) -> HubCall:
@@ -66,7 +66,9 @@ async def _admitted(run: Run, fields: dict[str, Any], hub: HubRequest, choices: 
         question.body = await run.apart(_overlaid, run, sent_body, fields, hub)
     if stops:
         extra = {name: value for name, value in hub.extra.items() if name != "stop"}
-        question.hub = replace(hub, extra=extra, body={**hub.body, "stream": True})  # ends at the first one
+        question.hub = replace(
+            hub, extra=extra, body={**hub.body, "stream": True}
+        )  # a stream can be stopped at the first one
     return HubCall(hub, question, hub.body.get("stream") is True, choices)
 
 

@@ -1,15 +1,14 @@
 """`Question`: what one turn asks of the upstream."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chat2response.convert.dialects.dialect import AnswerDecoder, Backend, Dialect
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
+from chat2response.wire.values import Struct
 
 
-@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
-class Question:
+class Question(Struct):
     """A hub request, and the backend that it is written for."""
 
     hub: HubRequest

@@ -40,7 +40,7 @@ async def respond(run: Run, call: HubCall, next_turn: NextTurn | None = None) ->
 
 
 def _correction(run: Run, question: Question, error: UpstreamError) -> Backend | None:
-    """The backend to write the request for once more; None: the gateway did not write it, or cannot."""
+    """The backend to write the request for once more; None: the client wrote it, or no form is left."""
     if question.body is not None:
         return None
     return run.target.dialect.correct(error, question.hub, question.backend, run.fidelity)

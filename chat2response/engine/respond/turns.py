@@ -58,7 +58,7 @@ class Turns:
         self.reader: Reader
         """The reader of the current turn."""
         self._feed: EventFeed
-        self._turn_count = 0  # turns
+        self._turn_count = 0  # requests sent
         self.earlier_chars = 0
         """The characters of output in the turns before, for the size limit."""
 

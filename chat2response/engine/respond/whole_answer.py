@@ -1,7 +1,5 @@
 """Asks for a whole answer: one turn straight from JSON to the response, several turns through a writer."""
 
-from dataclasses import dataclass
-
 from chat2response.convert.dialects.dialect import AnswerDecoder
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.event_feed import EventFeed
@@ -20,13 +18,13 @@ from chat2response.wire.content_sniffing import sniff_content
 from chat2response.wire.headers import HeaderList
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.responses import Response
+from chat2response.wire.values import Struct
 
 _SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
 _CHUNK = 64 * 1024  # bytes that are fed at once, between checks of the size
 
 
-@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
-class WholeAnswer:
+class WholeAnswer(Struct):
     """A response, and what came with it. `losses`: of the request and the answer."""
 
     response: Response

@@ -9,7 +9,7 @@ put and delete adds a row to the table `changes` (see `feed.py`).
 Nothing is opened before the first call, and then in the calling process: workers may be forked after the
 store was created. All SQL runs in one thread. When a caller is cancelled or out of time, a transaction that
 has not started is dropped, and one that has started runs to its COMMIT or ROLLBACK. Writes that wait for the
-thread at the same time share a transaction (`writes.py`).
+thread at the same time share a transaction (`group_commit.py`).
 """
 
 import asyncio

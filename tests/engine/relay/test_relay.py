@@ -373,7 +373,7 @@ async def test_a_bug_in_the_middle_still_ends_the_stream_once(
     assert record.exc_info is not None
 
 
-async def test_a_bug_in_the_looking_on_passes_nothing_it_did_not_see(
+async def test_a_bug_in_the_tap_passes_nothing_that_it_did_not_read(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go = asyncio.Event()
@@ -392,13 +392,13 @@ async def test_a_body_that_cannot_be_decoded_is_the_upstreams_error(
     scene: Scene, before: list[bytes]
 ) -> None:
     reply = FakeReply(*before, UpstreamError("The upstream's answer cannot be read."))
-    call_run = scene.open(reply, "responses", "responses", stream=True)
+    run = scene.open(reply, "responses", "responses", stream=True)
     if before:
-        *_, failed, _done = events_of((await whole(call_run))[1])
+        *_, failed, _done = events_of((await whole(run))[1])
         assert failed["response"]["error"]["message"] == "The upstream's answer cannot be read."
         return
     with pytest.raises(UpstreamError, match="cannot be read"):
-        await whole(call_run)
+        await whole(run)
 
 
 async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:

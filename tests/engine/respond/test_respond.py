@@ -46,8 +46,8 @@ def end_of(out: bytes, surface: str) -> dict[str, Any]:
 async def test_what_the_model_says_comes_out_in_the_clients_dialect(
     scene: Scene, surface: Any, dialect: str
 ) -> None:
-    call_run = open_stream(scene, surface, dialect, says("Hel"), says("lo"), ends())
-    answer, out = await whole(call_run)
+    run = open_stream(scene, surface, dialect, says("Hel"), says("lo"), ends())
+    answer, out = await whole(run)
     assert (answer.status, answer.media_type) == (200, "text/event-stream; charset=utf-8")
     *events, done = events_of(out)
     assert done == "[DONE]"
@@ -137,10 +137,10 @@ async def test_an_error_behind_the_first_words_is_an_event(scene: Scene) -> None
 async def test_a_slow_model_does_not_hold_the_head_for_ever(scene: Scene, before: list[Any]) -> None:
     speak = asyncio.Event()
     error = UpstreamError("Too late to be a status.")
-    call_run = open_stream(
+    run = open_stream(
         scene, "responses", "chat", *before, speak, ends(failed(error)), first_event_timeout=0.01
     )
-    async with call_run as answer:
+    async with run as answer:
         assert answer.batches is not None
         first = events_of(await anext(answer.batches))
         assert [each["type"] for each in first] == ["response.created", "response.in_progress"]

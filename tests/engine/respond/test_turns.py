@@ -346,11 +346,11 @@ async def test_a_client_that_leaves_between_turns_leaves_nothing_behind(scene: S
             await reading
 
 
-# -- inside the house --------------------------------------------------------------------------------
+# -- requests of the gateway itself ------------------------------------------------------------------
 
 
-async def test_an_inner_caller_asks_without_http(scene: Scene) -> None:
-    """A call may first ask the model something of its own, as a compaction does."""
+async def test_a_call_asks_the_model_something_of_its_own_first(scene: Scene) -> None:
+    """As a compaction does: `ask` needs a run and a question, and no client."""
     inner: list[Response] = []
 
     async def answer_call(run: Run) -> Answer:

@@ -112,10 +112,10 @@ async def test_a_redirect_is_no_answer(scene: Scene) -> None:
 @pytest.mark.parametrize("surface", ["chat", "responses"])
 async def test_a_body_that_is_no_object_goes_nowhere(scene: Scene, surface: Any, body: bytes) -> None:
     upstream = FakeUpstream(FakeReply())
-    call_run = scene.open(upstream, surface, surface)
-    call_run.call.body = body
+    run = scene.open(upstream, surface, surface)
+    run.call.body = body
     with pytest.raises(InvalidRequest):
-        await whole(call_run)
+        await whole(run)
     assert upstream.requests == []
 
 

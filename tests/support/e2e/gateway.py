@@ -104,7 +104,7 @@ class Running:
     @property
     def buffers(self) -> BodyBuffers:
         """The memory of request bodies."""
-        app = self._server.config.app
+        app = getattr(self._server.config.app, "__self__", None)
         assert isinstance(app, Gateway)
         return app.buffers
 
@@ -139,7 +139,7 @@ class Running:
 
     def drain(self) -> None:
         """Starts draining, like the first signal; the server continues."""
-        app = self._server.config.app
+        app = getattr(self._server.config.app, "__self__", None)
         assert isinstance(app, Gateway)
         app.drain()
 

@@ -63,7 +63,7 @@ class Stage:
 
 
 class FakeReply(Stage):
-    """A Reply, and its own async context. `left` counts how often it was closed."""
+    """A Reply that plays its steps as the bytes that arrive."""
 
     def __init__(
         self, *steps: Any, status: int = 200, media_type: str = SSE, headers: HeaderList | None = None
@@ -202,7 +202,7 @@ def ends(outcome: Outcome | None = None) -> Callable[[Writer], None]:
 class FakeUpstream:
     """An Upstream that returns `answer`: a FakeReply, a whole answer, an error, or a list of them in turn.
 
-    `gate`: is awaited before the head. `left` counts the closed contexts.
+    `gate`: is awaited before the head. `entered` counts the replies, `left` those that were closed.
     """
 
     def __init__(self, answer: Any, gate: asyncio.Event | None = None) -> None:

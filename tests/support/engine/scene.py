@@ -141,9 +141,9 @@ def bare_run(
     return Run(replace(engine, options=options), call_of(surface, tenant=tenant), answer_call)
 
 
-async def whole(call_run: Run) -> tuple[Answer, bytes]:
+async def whole(run: Run) -> tuple[Answer, bytes]:
     """The answer and its whole body."""
-    async with call_run as answer:
+    async with run as answer:
         if answer.body is not None:
             return answer, answer.body
         return answer, await rest(answer)

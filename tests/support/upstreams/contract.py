@@ -1,4 +1,4 @@
-"""What every upstream over HTTP promises, tested against a scripted one on a real socket.
+"""What the engine gets from a server over HTTP in every dialect, tested against a scripted one on a socket.
 
 A dialect's test is a subclass that defines one answer in its dialect, and adds what only this dialect does.
 """

@@ -1,4 +1,4 @@
-"""A vendor's answer as seen on the wire, through the real ChatUpstream under the vendor's profile.
+"""A vendor's answer as seen on the wire, through the real Chat dialect under the vendor's profile.
 
 A vendor's test is a subclass with a transcript, the equivalent completion, and the output that a client must
 get. All tests here then run for it: streamed in one piece, byte by byte and cut at every place; whole; and

@@ -30,7 +30,7 @@ from chat2response.wire.responses import Response
 
 
 class ChatDialect(Dialect):
-    """Chat Completions, of OpenAI and of all who speak it."""
+    """The Chat Completions API, as OpenAI and compatible servers speak it."""
 
     name = "chat"
     title = "Chat Completions"

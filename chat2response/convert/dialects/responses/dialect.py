@@ -28,7 +28,7 @@ from chat2response.wire.responses import Response
 
 
 class ResponsesDialect(Dialect):
-    """The Responses API, of OpenAI and of all who speak it."""
+    """The Responses API, as OpenAI and compatible servers speak it."""
 
     name = "responses"
     title = "Responses"

@@ -134,6 +134,9 @@ def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 def _message_of(choice: Mapping[str, Any]) -> dict[str, Any]:
     """The message of a choice: in `message` (the standard), `delta` or `text`, or in the choice itself."""
+    standard = choice.get("message")
+    if type(standard) is dict and choice.keys() <= _STANDARD_KEYS:
+        return with_indices({**standard})  # nearly every answer: nothing to merge
     values = map(choice.get, _MESSAGE_KEYS)
     candidates = [{"content": each} if type(each) is str else each for each in values]
     message: dict[str, Any] = {}
@@ -145,6 +148,7 @@ def _message_of(choice: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _MESSAGE_KEYS = ("message", "delta", "text")
+_STANDARD_KEYS = frozenset({"index", "message", "finish_reason", "logprobs"})  # none is a message's field
 
 
 CALLS = frozenset({"function_call", "custom_tool_call"})

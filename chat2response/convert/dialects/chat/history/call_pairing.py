@@ -27,9 +27,12 @@ class CallPairing:
         self._by_id: dict[str, deque[int]] = {}
         self._ids: dict[int, str] = {}
         nameless: list[int] = []
+        has_outputs = not hub.item_kinds().isdisjoint(OUTPUTS)
         for index, item in enumerate(items):
             if type(item) is not dict:
                 raise wrong_type(hub.item_path(index), "an object", item)
+            if not has_outputs:
+                continue
             kind = item.get("type")
             if type(kind) is not str or kind not in OUTPUTS:
                 continue

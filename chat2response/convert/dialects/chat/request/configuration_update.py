@@ -13,12 +13,10 @@ _FIELDS = ("reasoning", "text")
 
 def apply_configuration_updates(hub: HubRequest) -> HubRequest:
     """Returns the request with the reasoning and text settings that its input items changed."""
+    if _TYPE not in hub.item_kinds():
+        return hub
     items: Any = hub.body.get("input")
-    if type(items) is not list:
-        return hub
     updates = [index for index, item in enumerate(items) if type(item) is dict and item.get("type") == _TYPE]
-    if not updates:
-        return hub
     body: dict[str, Any] = dict(hub.body)
     for index in updates:
         for name in _FIELDS:

@@ -157,9 +157,9 @@ def _collect_tools(hub: HubRequest) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Yields the tools of the request and of its input items, with their paths."""
     for index, tool in enumerate(require_objects(hub.body.get("tools") or [], "tools")):
         yield tool, f"tools[{index}]"
-    items: Any = hub.body.get("input")
-    if type(items) is not list:
+    if not hub.item_kinds() & TOOL_BRINGING_ITEMS:
         return
+    items: Any = hub.body.get("input")
     for index, item in enumerate(items):
         kind = item.get("type") if type(item) is dict else None
         if type(kind) is str and kind in TOOL_BRINGING_ITEMS:

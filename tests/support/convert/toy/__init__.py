@@ -1,0 +1,1 @@
+"""A third API, for tests: one value, and no line elsewhere."""
