@@ -1,7 +1,6 @@
 """`Outcome`: how a model's turn ended, and its `status` and `finish_reason` in the two dialects."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.errors.upstream_errors import read_upstream_error
@@ -13,10 +12,10 @@ from chat2response.wire.fault import Fault
 from chat2response.wire.ids import Clock
 from chat2response.wire.json import too_deep
 from chat2response.wire.responses import Response
+from chat2response.wire.values import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """The end of a turn. `error` is set exactly when the status is `failed`."""
 
     status: Ending = "completed"

@@ -204,7 +204,7 @@ class Run:
         return reply
 
     async def _send_later(self, context: AbstractAsyncContextManager[Reply]) -> Reply:
-        """Sends a request while the answer is being sent: `stop` cancels it, and not the task that sends."""
+        """Sends a request while the answer is being sent."""
         task = asyncio.ensure_future(context.__aenter__())
         try:
             return await self.until_stopped(task)

@@ -97,8 +97,7 @@ class CallMeter:
     async def admit(self, body: bytes, fields: Mapping[str, Any], calls: int = 1) -> None:
         """Admits the call. `fields`: the decoded body, or only `model` unless `needs_body`.
 
-        `calls`: the number of calls of the upstream.
-        Raises what Admission.enter raises.
+        `calls`: the number of calls of the upstream. Raises what Admission.enter raises.
         """
         model = fields.get("model")
         self._model = model if type(model) is str else ""

@@ -19,7 +19,7 @@ from chat2response.stores.base import StoreDown
 from chat2response.upstreams.base import Reply
 from chat2response.wire import sse
 from chat2response.wire.fault import RESET, STORE_DOWN, TOO_LARGE
-from chat2response.wire.large_documents import run_in_thread_if
+from chat2response.wire.large_documents import run_in_thread
 from chat2response.wire.responses import Usage
 
 log = logging.getLogger("chat2response.engine")
@@ -179,7 +179,7 @@ class RelayedStream:
         """Keeps the response and settles the call, before the end passes."""
         run, parts, tap = self._run, self._run.parts, self._tap
         if self._keep and tap.status != "failed":
-            response = await run_in_thread_if(True, tap.response, parts.ids, parts.clock)
+            response = await run_in_thread(tap.response, parts.ids, parts.clock)
             if response is not None:
                 await run.keep(response)
             else:

@@ -6,7 +6,6 @@ wrappers, as a stream of one chunk.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
@@ -29,12 +28,12 @@ from chat2response.convert.writer.reasoning_sealer import ReasoningSealer
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.ids import Clock, Ids
 from chat2response.wire.responses import Response
+from chat2response.wire.values import Struct
 
 ENCRYPTED = "reasoning.encrypted_content"  # value of `include`: the client wants sealed reasoning
 
 
-@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of what that costs
-class ChatAnswerDecoder:
+class ChatAnswerDecoder(Struct):
     """`form`: where reasoning goes; `quirks`: the backend's; `seal`: set if reasoning travels sealed;
     `tools`: the tools as they were sent, if they differ from the client's; `logprobs`: whether to pass them
     on;
