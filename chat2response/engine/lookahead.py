@@ -5,7 +5,7 @@ A slow model must not leave the client without any response, so the head goes ou
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -42,13 +42,15 @@ class Lookahead(Generic[T]):
             del step  # its error refers to this frame, and this frame to the error: a reference cycle
 
     async def close(self) -> None:
-        """Cancels a step that has not been taken."""
+        """Cancels a step that has not been taken, and ends a source that was left in the middle."""
         step, self._pending = self._pending, None
         if step is not None:
             step.cancel()
             await asyncio.wait({step})
             if not step.cancelled():
                 step.exception()  # retrieve it, or asyncio logs that nobody did
+        if isinstance(self.source, AsyncGenerator):
+            await self.source.aclose()  # it may refer to who refers to this: a reference cycle
 
     async def _advance(self) -> T:
         return await anext(self.source)

@@ -1,6 +1,8 @@
 """Stops and cancellations at every stage of a call: the right error or end, and nothing left behind."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -283,3 +285,22 @@ async def test_a_shutdown_stops_every_run(scene: Scene) -> None:
         engine.runs.stop_all(DRAINING)
     ended = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(each) for each in ended] == [Unavailable] * len(STAGES)
+
+
+@EVERY_STREAM
+async def test_a_stream_that_was_left_is_freed_at_once(scene: Scene, surface: str, dialect: str) -> None:
+    """It may hold megabytes, and no collection should have to find them."""
+    gc.collect()
+    gc.disable()
+    try:
+        call_run, _ = running(scene, surface, dialect)
+        async with call_run as answer:
+            assert answer.batches is not None
+            await anext(answer.batches)
+        alive = weakref.ref(call_run)
+        del call_run, answer
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert alive() is None
+    finally:
+        gc.enable()
