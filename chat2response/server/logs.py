@@ -49,21 +49,32 @@ class LineFormatter(logging.Formatter):
             self.formatTime(record)
         return f"{self._prefix},{int(record.msecs):03} {record.levelname} {record.name}: {record.msg}"
 
+    def line(self, created: float, level: str, name: str, message: str) -> str:
+        """The line of a plain message, without a record for it."""
+        second = int(created)
+        if second != self._second:
+            self._set_second(second)
+        return f"{self._prefix},{int(created % 1 * 1000):03} {level} {name}: {message}"
+
+    def _set_second(self, second: int) -> None:
+        self._second, self._prefix = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """Like logging.Formatter, but caches the text of the current second."""
         second = int(record.created)
         if second != self._second:
-            self._second, self._prefix = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+            self._set_second(second)
         return f"{self._prefix},{int(record.msecs):03}"
 
 
 class NonBlockingHandler(logging.Handler):
     """Writes to a NonBlockingOutput, so a log that nobody reads never blocks the event loop."""
 
-    def __init__(self, output: NonBlockingOutput, formatter: logging.Formatter) -> None:
+    def __init__(self, output: NonBlockingOutput, formatter: LineFormatter) -> None:
         super().__init__()
         self._output = output
         self._format = formatter.format
+        self._line = formatter.line
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Skips the handler's filters and lock: the output has its own lock."""
@@ -72,6 +83,10 @@ class NonBlockingHandler(logging.Handler):
         except Exception:
             self.handleError(record)
         return True
+
+    def write_line(self, created: float, level: str, name: str, message: str) -> None:
+        """Writes a plain message without a record, which costs more than its line. `created`: by `time()`."""
+        self._output.write(f"{self._line(created, level, name, message)}\n")
 
 
 def set_up(settings: Settings, *extra_secrets: str) -> None:

@@ -13,7 +13,7 @@ from time import monotonic, sleep
 from typing import TextIO
 
 _MAX_BUFFERED = 1024 * 1024  # characters
-_WRITE_INTERVAL = 0.02
+_WRITE_INTERVAL = 0.1
 """Seconds between two writes. A single line is written at once, many lines together: waking the thread for
 each line would be most of its cost."""
 _FLUSH_SECONDS = 1.0  # at the end of the process

@@ -37,6 +37,12 @@ class AccessLog:
         if log.isEnabledFor(logging.INFO):
             line = without_credentials(self._line(request, perf_counter() - started), request)
             now = time()
+            handlers = logging.root.handlers
+            if len(handlers) == 1 and not log.handlers and not _PARENT.handlers:
+                write_line = getattr(handlers[0], "write_line", None)
+                if write_line is not None:  # the server's own handler, and nobody else listens
+                    write_line(now, "INFO", log.name, line)
+                    return
             # As `log.info` makes it, but without a look-up of the caller and its file, which costs the most.
             record = logging.LogRecord.__new__(logging.LogRecord)
             vars(record).update(_BLANK, msg=line, created=now, msecs=now % 1 * 1000)
@@ -60,6 +66,7 @@ class AccessLog:
         )
 
 
+_PARENT = logging.getLogger("chat2response")
 _BLANK = vars(logging.LogRecord(log.name, logging.INFO, __file__, 0, "", None, None))
 
 
