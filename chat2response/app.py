@@ -77,7 +77,7 @@ class Gateway:
         await self.dispatch(scope, receive, send)
 
     def dispatch(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """The same for our own server: no coroutine, which each wait of a call would enter once more.
+        """Like `__call__`, for our own server: no coroutine, which each wait of a call would enter once more.
 
         Other servers tell ASGI 3 from ASGI 2 by a coroutine function.
         """

@@ -56,17 +56,6 @@ async def refusal_of(reply: Reply, target: Target) -> UpstreamError:
     return refusal_error(body, reply.status, reply.headers, target)
 
 
-async def read_refusal(response: HttpResponse, target: Target) -> UpstreamError:
-    """Like `refusal_of`, for a response without a `Reply`."""
-    try:
-        body = await response.read(_MAX_ERROR)
-    except UpstreamError:
-        body = b""
-    secret = secret_of(target.api_key)
-    body = body if secret is None else secret.remove(body)
-    return refusal_error(body, response.status, forwarded_headers(response, secret), target)
-
-
 def refusal_error(body: bytes, status: int, headers: HeaderList, target: Target) -> UpstreamError:
     """The error in a body that has been read."""
     forwarded = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}

@@ -36,12 +36,22 @@ class HttpReply:
     """A Reply as an async context: entering sends the request, leaving closes the answer."""
 
     def __init__(
-        self, transport: HttpTransport, target: Target, context: ClientContext, body: bytes | None
+        self,
+        transport: HttpTransport,
+        target: Target,
+        context: ClientContext,
+        body: bytes | None,
+        *,
+        method: str = "POST",
+        url: str = "",
     ) -> None:
+        """`url`: by default the address of the target's calls."""
         self.status = 0
         self.headers: HeaderList = []
         self.finished = False
         self._transport = transport
+        self._method = method
+        self._url = url or target.url
         self._target = target
         self._context = context
         self._body = body
@@ -56,7 +66,7 @@ class HttpReply:
         context = self._context
         headers = request_headers(self._target, context)
         response = self._response = await self._transport.open(
-            "POST", self._target.url, headers, self._body, stall=context.stall
+            self._method, self._url, headers, self._body, stall=context.stall
         )
         self._body = None  # sent; a stream may stay open for long
         self.chunk = self._first_chunk

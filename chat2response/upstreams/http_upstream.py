@@ -1,14 +1,13 @@
 """`HttpUpstream`: servers over HTTP as upstreams, whatever their dialect."""
 
 from chat2response.net.transport import HttpTransport
-from chat2response.observe.secrets import secret_of
 from chat2response.upstreams.base import ClientContext, Target
-from chat2response.upstreams.error_responses import read_refusal
-from chat2response.upstreams.http_reply import HttpReply, request_headers
+from chat2response.upstreams.error_responses import refusal_of
+from chat2response.upstreams.http_reply import HttpReply
 
 
 class HttpUpstream:
-    """Sends every body as a POST over one transport."""
+    """Sends requests over one transport."""
 
     def __init__(self, transport: HttpTransport) -> None:
         self._transport = transport
@@ -20,11 +19,7 @@ class HttpUpstream:
     async def models(self, target: Target, context: ClientContext) -> bytes:
         """`GET {base}/models`, unchanged. Raises UpstreamError."""
         url = f"{target.base_url}/models"
-        response = await self._transport.open("GET", url, request_headers(target, context))
-        try:
-            if response.status >= 300:
-                raise await read_refusal(response, target)
-            secret, answer = secret_of(target.api_key), await response.read()
-            return answer if secret is None else secret.remove(answer)
-        finally:
-            await response.close()
+        async with HttpReply(self._transport, target, context, None, method="GET", url=url) as reply:
+            if reply.status >= 300:
+                raise await refusal_of(reply, target)
+            return await reply.read()

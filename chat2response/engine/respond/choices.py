@@ -7,6 +7,7 @@ reads slowly pauses all.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from chat2response.convert.dialects.dialect import ChoicesEncoder
@@ -23,6 +24,7 @@ from chat2response.engine.respond.turns import Turns
 from chat2response.engine.respond.whole_answer import ask
 from chat2response.engine.run import Run
 from chat2response.quota.answer_usage import output_tokens
+from chat2response.wire.large_documents import run_in_thread_if
 from chat2response.wire.responses import Usage
 from chat2response.wire.sse import KEEPALIVE
 from chat2response.wire.values import replace
@@ -53,13 +55,15 @@ async def whole_choices(run: Run, call: HubCall) -> Answer:
         await run.keep(response)
     cut = (status for each in responses if (status := str(each.get("status"))) != "completed")
     run.record.outcome = next(cut, "completed")
-    body = choices.write(responses, echo.model, losses, legacy=call.hub.legacy)
+    write = partial(choices.write, legacy=call.hub.legacy)
+    large = any(answer.large for answer in answers)
+    body = await run_in_thread_if(large, write, responses, echo.model, losses)
     return Answer(200, JSON_TYPE, run.meter.answer_headers(answers[0].headers), losses, body)
 
 
 async def stream_choices(run: Run, call: HubCall) -> Answer:
     """One stream. Raises the first error of a choice that comes before the first byte."""
-    stream = ChoicesStream(run, call)
+    stream = ChoicesStream(run, call, await run.apart(EchoedFields.of, call.hub))
     run.stream = stream
     await stream.begin(run.parts.options.first_event_timeout)
     losses = stream.turns[0].losses.for_answer()
@@ -71,13 +75,12 @@ async def stream_choices(run: Run, call: HubCall) -> Answer:
 class ChoicesStream:
     """Merges the streams of the choices, which one encoder writes."""
 
-    def __init__(self, run: Run, call: HubCall) -> None:
+    def __init__(self, run: Run, call: HubCall, echo: EchoedFields) -> None:
         choices, parts = run.call.surface.writes.choices, run.parts
         assert choices is not None
         self._run = run
         losses = run.stream_losses = Losses(run.fidelity).for_answer()
         self._encoder = choices.encoder(call.hub, losses, call.choices)
-        echo = EchoedFields.of(call.hub)
         writers = [ResponseWriter(echo, parts.ids, parts.clock, losses) for _ in range(call.choices)]
         for writer in writers:  # the chunks of all choices have one id
             writer.response["id"] = writers[0].response["id"]

@@ -66,9 +66,8 @@ async def _admitted(run: Run, fields: dict[str, Any], hub: HubRequest, choices: 
         question.body = await run.apart(_overlaid, run, sent_body, fields, hub)
     if stops:
         extra = {name: value for name, value in hub.extra.items() if name != "stop"}
-        question.hub = replace(
-            hub, extra=extra, body={**hub.body, "stream": True}
-        )  # a stream can be stopped at the first one
+        body: Any = {**hub.body, "stream": True}  # a stream can be stopped at the first one
+        question.hub = replace(hub, extra=extra, body=body)
     return HubCall(hub, question, hub.body.get("stream") is True, choices)
 
 

@@ -7,8 +7,9 @@ delta gets a random text that makes its frame a multiple of 64 bytes long.
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
+from chat2response.convert.dialects.dialect import Encoder
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.writer.events import Delta, Event
 
@@ -16,12 +17,6 @@ STEP = 64  # bytes
 _END = b"}\n\n"
 _FIELD = b',"obfuscation":"%b"' + _END
 _ADDED = len(_FIELD % b"") - len(_END)  # with an empty text
-
-
-class Encoder(Protocol):
-    """Encodes batches of events as bytes."""
-
-    def encode(self, events: Sequence[Event]) -> bytes: ...
 
 
 def obfuscated(encoder: Encoder, request: HubRequest) -> Encoder:

@@ -18,7 +18,6 @@ from chat2response.engine.respond.turns import NextTurn, Turns
 from chat2response.engine.respond.whole_answer import WholeAnswer, ask
 from chat2response.engine.run import Run
 from chat2response.errors import BridgeError, UpstreamError
-from chat2response.upstreams.error_responses import mask_error
 from chat2response.wire.large_documents import run_in_thread_if
 
 
@@ -87,10 +86,8 @@ async def _whole(run: Run, call: HubCall, question: Question, next_turn: NextTur
     whole = await ask(run, question, echo, next_turn)
     await _finish(run, call, whole)
     dialect, client = run.call.surface.writes, run.call.client
-    if whole.failure is not None:
-        mask_error(whole.failure, run.target)
-        if not dialect.reports_failure:
-            raise _final(whole.failure)
+    if whole.failure is not None and not dialect.reports_failure:
+        raise _final(whole.failure)
     write = partial(dialect.write_response, legacy=call.hub.legacy)
     body = await run_in_thread_if(whole.large, write, whole.response, echo.model, client, whole.losses)
     return Answer(200, JSON_TYPE, run.meter.answer_headers(whole.headers), whole.losses, body)

@@ -26,7 +26,7 @@ from chat2response.engine.run import Run
 from chat2response.errors import BridgeError, release_frames
 from chat2response.net.transport import StreamInterrupted
 from chat2response.upstreams.base import Reply
-from chat2response.upstreams.error_responses import refusal_of
+from chat2response.upstreams.error_responses import mask_error, refusal_of
 from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.fault import Fault
 from chat2response.wire.headers import HeaderList
@@ -111,6 +111,8 @@ class Turns:
             writer.take()  # the events are not needed
             check_weight(self.earlier_chars + self.reader.output_chars + writer.weight, most)
         if self._turn_count > 1:
+            if self.failure is not None:
+                mask_error(self.failure, self._run.target)
             writer.finish()
             return writer.response
         return finished_response(writer)

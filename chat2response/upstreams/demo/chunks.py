@@ -83,7 +83,7 @@ class _ChunkWriter:
         return {"tool_calls": [{"index": step.call, **part}]}
 
     def _for_each(self, delta: _Choice, tokens: Any = None, finish: str | None = None) -> bytes:
-        """The same chunk for each choice."""
+        """Repeats a chunk for each choice."""
         choices = range(self._request.choices)
         return b"".join([self._chunk(index, delta, tokens, finish) for index in choices])
 

@@ -23,7 +23,7 @@ from chat2response.wire.fault import DRAINING, REVOKED, Fault
 from chat2response.wire.json import decode, encode
 from chat2response.wire.responses import Response
 from tests.support.engine.fakes import FakeReply, FakeTurn, FakeUpstream, ends, events_of, says
-from tests.support.engine.scene import BODIES, Scene, call_of, rest, whole
+from tests.support.engine.scene import BODIES, KEY, Scene, call_of, rest, whole
 from tests.support.stream_grammar import assert_well_formed
 
 JSON_REFUSAL = b'{"error":{"message":"Slow down.","type":"rate_limit_error","code":"rate_limit_exceeded"}}'
@@ -210,6 +210,15 @@ async def test_a_completion_that_failed_is_a_status_that_no_sdk_retries(scene: S
         await whole(open_turns(scene, "chat", answers, again(1), "responses"))
     assert (caught.value.status, caught.value.message) == (429, "Slow down.")
     assert caught.value.headers == {"x-should-retry": "false"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_later_error_has_no_secrets(scene: Scene, stream: bool) -> None:
+    error = UpstreamError(f"Not with {KEY} at inner.example:8000.")
+    answers = [turn(0), FakeTurn(ends(failed(error)))]
+    _, out = await whole(open_turns(scene, "responses", answers, again(1), stream=stream))
+    assert b"Not with [key] at [upstream]." in out
+    assert KEY.encode() not in out and b"inner.example" not in out
 
 
 async def test_an_error_in_the_first_turn_is_a_status(scene: Scene) -> None:

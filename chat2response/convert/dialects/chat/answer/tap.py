@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
+from chat2response.convert.dialects.frames import object_in, payloads_of
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.outcome import from_finish_reason
@@ -18,7 +19,7 @@ from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import BridgeError
 from chat2response.wire import sse
 from chat2response.wire.ids import Clock, Ids
-from chat2response.wire.json import JSONError, decode_leniently, encode
+from chat2response.wire.json import encode
 from chat2response.wire.responses import Response, Usage
 from chat2response.wire.sse import DONE, DONE_FRAME
 
@@ -62,7 +63,7 @@ class ChatTap:
         for key, pattern in _CHAT_NOTABLE:
             if key in frames:
                 for data in sse.payloads_with(pattern, frames.removeprefix(BOM_UTF8)):
-                    self._read_event(_object(data))
+                    self._read_event(object_in(data))
         return self._chat_id(frames) if self._needs_id else ()
 
     @property
@@ -102,8 +103,8 @@ class ChatTap:
         return b'data: {"error":%b}\n\n' % encode(error.fields()) + DONE_FRAME
 
     def _chat_id(self, frames: bytes) -> Sequence[str]:
-        for data in _payloads(frames):
-            chat_id = _object(data).get("id")
+        for data in payloads_of(frames):
+            chat_id = object_in(data).get("id")
             if type(chat_id) is str and chat_id:
                 self._needs_id = False
                 return (chat_id,)
@@ -136,16 +137,3 @@ def _done_at(frames: bytes) -> int:
             return line
         at = frames.find(DONE, at + len(DONE))
     return -1
-
-
-def _payloads(frames: bytes) -> list[bytes]:
-    """The payloads of any frames, including the first, which may start with a byte order mark."""
-    return sse.payloads(frames.removeprefix(BOM_UTF8))
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = decode_leniently(data)  # leniently, as clients do: the added end must fit what they have read
-    except JSONError:
-        return {}
-    return value if type(value) is dict else {}

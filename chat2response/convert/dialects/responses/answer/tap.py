@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat2response.convert.client_profiles import make_error_event
+from chat2response.convert.dialects.frames import object_in, payloads_of
 from chat2response.convert.dialects.responses.answer.created_ids import container_ids, owned_ids
 from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.convert.outcome import response_error
@@ -18,7 +19,7 @@ from chat2response.convert.usage import read
 from chat2response.errors import BridgeError
 from chat2response.wire import sse
 from chat2response.wire.ids import Clock, Ids
-from chat2response.wire.json import JSONError, decode_leniently, encode
+from chat2response.wire.json import encode
 from chat2response.wire.responses import Response, Usage
 from chat2response.wire.sse import DONE_FRAME
 
@@ -101,13 +102,13 @@ class ResponsesTap:
         return b"".join(frames) + DONE_FRAME
 
     def _next_number(self) -> int:
-        numbers = [_object(data).get("sequence_number") for data in _payloads(self._last)]
+        numbers = [object_in(data).get("sequence_number") for data in payloads_of(self._last)]
         return max((number for number in numbers if type(number) is int), default=-1) + 1
 
     def _read_event(self, data: bytes) -> list[str]:
         if self.ended:  # late events are not relayed
             return []
-        event = _object(data)
+        event = object_in(data)
         kind = event.get("type")
         if kind is not None and type(kind) is not str:
             return []
@@ -153,16 +154,3 @@ def _event_at(frames: bytes, offset: int) -> bytes:
         return frames
     begin, end = frames.rfind(b"\n\n", 0, offset), frames.find(b"\n\n", offset)
     return frames[begin + 2 if begin >= 0 else 0 : end if end >= 0 else len(frames)]
-
-
-def _payloads(frames: bytes) -> list[bytes]:
-    """The payloads of any frames, including the first, which may start with a byte order mark."""
-    return sse.payloads(frames.removeprefix(BOM_UTF8))
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = decode_leniently(data)  # leniently, as clients do: the added end must fit what they have read
-    except JSONError:
-        return {}
-    return value if type(value) is dict else {}
