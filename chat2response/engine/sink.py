@@ -1,0 +1,21 @@
+"""`Sink`: where a stream goes. The engine pushes; nobody pulls."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Sink(Protocol):
+    """Takes the bytes of one stream. No method raises, not even after the client has disconnected."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the client reads more slowly than the stream is written. Whoever writes then pauses."""
+        ...
+
+    def write(self, data: bytes, /) -> None:
+        """Sends whole frames. Takes them even if the sink is full; ignores empty data."""
+        ...
+
+    def on_drained(self, callback: Callable[[], None], /) -> None:
+        """Calls `callback` once: when the sink is no longer full, or the client has disconnected."""
+        ...
