@@ -1,5 +1,6 @@
 """`Sink`: where a stream goes. The engine pushes; nobody pulls."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -19,3 +20,15 @@ class Sink(Protocol):
     def on_drained(self, callback: Callable[[], None], /) -> None:
         """Calls `callback` once: when the sink is no longer full, or the client has disconnected."""
         ...
+
+
+async def drained(sink: Sink) -> None:
+    """Waits until the sink is no longer full."""
+    waiter = asyncio.get_running_loop().create_future()
+
+    def wake() -> None:
+        if not waiter.done():  # else the wait was cancelled
+            waiter.set_result(None)
+
+    sink.on_drained(wake)
+    await waiter

@@ -15,7 +15,8 @@ from typing import cast
 import httptools
 
 from chat2response.errors import UpstreamError, UpstreamUnreachable
-from chat2response.net.http_response import HttpResponse, StreamInterrupted
+from chat2response.net.http_response import HttpResponse
+from chat2response.net.receiver import StreamInterrupted
 from chat2response.wire.fault import RESET, TIMEOUT
 from chat2response.wire.headers import HeaderList
 

@@ -1,11 +1,12 @@
 """`Upstream`: the interface of everything that answers calls. `Target`: where a call goes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from chat2response.convert.dialects.dialect import Backend, Dialect
+from chat2response.net.transport import Receiver
 from chat2response.observe.redact import shown_url
 from chat2response.wire.content_sniffing import Kind
 from chat2response.wire.fault import Fault
@@ -76,13 +77,23 @@ class Reply(Protocol):
         """Whether the content type is that of an event stream; None if there is none."""
         ...
 
-    async def kind(self) -> Kind:
-        """What the body is, by its first bytes. Waits for them; raises StreamInterrupted."""
+    def sniff(self, on_kind: Callable[[Kind], None]) -> None:
+        """Calls `on_kind` when the first bytes show what the body is: at once, if they have arrived.
+
+        Then the answer pauses until `push` or `read`, which get these bytes too.
+        """
         ...
 
-    @property
-    def chunk(self) -> Callable[[], Awaitable[bytes]]:
-        """Returns the bytes that have arrived; empty at the end. Raises StreamInterrupted."""
+    def push(self, receiver: Receiver) -> None:
+        """Passes the body to `receiver`: at once what has arrived, then each piece as it arrives."""
+        ...
+
+    def pause(self) -> None:
+        """Passes nothing on until `resume`, except the end of a stop."""
+        ...
+
+    def resume(self) -> None:
+        """Continues after `pause`."""
         ...
 
     async def read(self, limit: int = ...) -> bytes:
@@ -90,7 +101,7 @@ class Reply(Protocol):
         ...
 
     def stop(self, fault: Fault) -> None:
-        """Ends the answer: wakes the pending read."""
+        """Ends the answer now: its receiver gets the end at once."""
         ...
 
 

@@ -1,13 +1,14 @@
 """`HttpReply`: one request to an upstream over HTTP, and its answer without the gateway's key."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import TracebackType
 
 from chat2response.net.http_response import MAX_BODY
-from chat2response.net.transport import HttpResponse, HttpTransport
-from chat2response.observe.secrets import Secret, SecretFilter, secret_of
+from chat2response.net.transport import HttpResponse, HttpTransport, Receiver
+from chat2response.observe.secrets import Secret, secret_of
 from chat2response.upstreams.base import ClientContext, Target
 from chat2response.upstreams.error_responses import forwarded_headers
+from chat2response.upstreams.receivers import KindSniffer, SecretRemover
 from chat2response.wire.content_sniffing import Kind, sniff_content
 from chat2response.wire.fault import Fault
 from chat2response.wire.headers import HeaderList
@@ -56,11 +57,8 @@ class HttpReply:
         self._context = context
         self._body = body
         self._secret: Secret | None = secret_of(target.api_key)
-        self._start = b""  # read already, to tell the kind of the body
         self._kind: Kind | None = None
         self._response: HttpResponse
-        self.chunk: Callable[[], Awaitable[bytes]]
-        """Returns the bytes that have arrived, without the gateway's key; empty at the end."""
 
     async def __aenter__(self) -> "HttpReply":
         context = self._context
@@ -69,7 +67,6 @@ class HttpReply:
             self._method, self._url, headers, self._body, stall=context.stall
         )
         self._body = None  # sent; a stream may stay open for long
-        self.chunk = self._first_chunk
         self.status = response.status
         self.headers = forwarded_headers(response, self._secret)
         return self
@@ -77,7 +74,6 @@ class HttpReply:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.chunk = self._response.chunk
         await self._response.close(finished=self.finished)
 
     @property
@@ -94,31 +90,30 @@ class HttpReply:
         content_type = self._response.header("content-type")
         return "event-stream" in content_type if content_type else None
 
-    async def kind(self) -> Kind:
-        """What the body is, by its first bytes."""
-        if self._kind is None:
-            while True:
-                data = await self._response.chunk()
-                self._start += data
-                if kind := sniff_content(self._start, ended=not data):
-                    self._kind = kind
-                    break
-        return self._kind
+    def sniff(self, on_kind: Callable[[Kind], None]) -> None:
+        """Calls `on_kind` when the first bytes show what the body is: at once, if they have arrived."""
 
-    async def _first_chunk(self) -> bytes:
-        """Starts the filter for the key; returns what `kind` has read, or else what arrives next."""
-        response = self._response
-        self.chunk = response.chunk
-        start, self._start = self._start, b""
-        if self._secret is not None:
-            secret_filter = response.filter = SecretFilter(self._secret)
-            start = secret_filter.feed(start) if start else b""
-        return start or await response.chunk()
+        def known(kind: Kind) -> None:
+            self._kind = kind
+            on_kind(kind)
+
+        self._response.push(KindSniffer(self._response, known))
+
+    def push(self, receiver: Receiver) -> None:
+        """Passes the body, without the gateway's key, to `receiver` as it arrives."""
+        self._response.push(receiver if self._secret is None else SecretRemover(self._secret, receiver))
+
+    def pause(self) -> None:
+        """Passes nothing on until `resume`."""
+        self._response.pause()
+
+    def resume(self) -> None:
+        """Continues after `pause`."""
+        self._response.resume()
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """The whole body."""
-        start, self._start = self._start, b""
-        body = start + await self._response.read(limit)
+        body = await self._response.read(limit)
         self._kind = sniff_content(body[:_SNIFF_LENGTH], ended=True) or "other"
         if self._secret is None:
             return body

@@ -1,5 +1,7 @@
 """Relays an answer: the client gets the upstream's bytes."""
 
+import asyncio
+
 from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.engine.call import Answer
 from chat2response.engine.relay.relayed_request import RelayedRequest
@@ -7,9 +9,9 @@ from chat2response.engine.relay.relayed_stream import RelayedStream
 from chat2response.engine.relay.whole_reply import WholeReply, read_whole_reply
 from chat2response.engine.run import Run
 from chat2response.errors import UpstreamError
-from chat2response.net.transport import StreamInterrupted
 from chat2response.upstreams.base import Reply
 from chat2response.upstreams.error_responses import refusal_error
+from chat2response.wire.content_sniffing import Kind
 from chat2response.wire.json import JSONError, decode_leniently
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 from chat2response.wire.responses import Response
@@ -44,10 +46,14 @@ async def is_stream(reply: Reply) -> bool:
     """Whether the body is an event stream, by its content type or else by its first bytes."""
     if reply.claims_stream:
         return True
-    try:
-        return await reply.kind() == "events"
-    except StreamInterrupted:  # the next read raises it, too
-        return False
+    known: asyncio.Future[Kind] = asyncio.get_running_loop().create_future()
+
+    def wake(kind: Kind) -> None:
+        if not known.done():  # else the wait was cancelled
+            known.set_result(kind)
+
+    reply.sniff(wake)
+    return await known == "events"
 
 
 async def _check_correction(run: Run, request: RelayedRequest, reply: Reply, whole: WholeReply) -> None:
@@ -71,8 +77,7 @@ async def _relay_stream(run: Run, request: RelayedRequest, reply: Reply) -> Answ
     stream = run.stream = RelayedStream(run, reply, tap, hide_usage=request.hide_usage, keep=keep)
     await stream.begin(options.first_event_timeout)
     headers = run.meter.answer_headers(reply.headers)
-    batches, keepalive = stream.batches(), stream.keepalive
-    return Answer(reply.status, reply.media_type, headers, request.losses, None, batches, keepalive)
+    return Answer(reply.status, reply.media_type, headers, request.losses, stream=stream)
 
 
 async def _relay_whole(run: Run, request: RelayedRequest, reply: Reply, whole: WholeReply) -> Answer:

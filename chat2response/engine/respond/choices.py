@@ -6,7 +6,7 @@ reads slowly pauses all.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from chat2response.engine.respond.obfuscation import obfuscated
 from chat2response.engine.respond.turns import Turns
 from chat2response.engine.respond.whole_answer import ask
 from chat2response.engine.run import Run
+from chat2response.engine.sink import Sink
 from chat2response.quota.answer_usage import output_tokens
 from chat2response.wire.large_documents import run_in_thread_if
 from chat2response.wire.responses import Usage
@@ -30,8 +31,6 @@ from chat2response.wire.sse import KEEPALIVE
 from chat2response.wire.values import replace
 
 T = TypeVar("T")
-
-_QUEUE_SIZE = 1  # batches of all choices that wait for the client; each choice waits with one more
 
 
 async def whole_choices(run: Run, call: HubCall) -> Answer:
@@ -69,7 +68,7 @@ async def stream_choices(run: Run, call: HubCall) -> Answer:
     losses = stream.turns[0].losses.for_answer()
     add_gateway_losses(run, call.hub, call.question.stops, losses)
     headers = run.meter.answer_headers(stream.turns[0].headers)
-    return Answer(200, SSE_TYPE, headers, losses, None, stream.batches(), lambda: KEEPALIVE)
+    return Answer(200, SSE_TYPE, headers, losses, stream=stream)
 
 
 class ChoicesStream:
@@ -92,7 +91,7 @@ class ChoicesStream:
             for turns, writer, choice in zip(self.turns, writers, self._choices, strict=True)
         ]
         self._running = len(writers)
-        self._pumps: list[asyncio.Task[None]] = []
+        self._senders: list[asyncio.Task[bool]] = []
 
     async def begin(self, first_event_timeout: float) -> None:
         """Asks for every choice, and waits for their first events. Raises the first error."""
@@ -103,34 +102,36 @@ class ChoicesStream:
 
         await all_of([begin(*each) for each in zip(self.turns, self._streams, strict=True)])
 
-    async def batches(self) -> AsyncIterator[bytes]:
+    async def send(self, sink: Sink) -> None:
         """The chunks of all choices, as they come; then the end, or the error of a choice."""
-        queue: _Queue = asyncio.Queue(_QUEUE_SIZE)
-        each = zip(self._streams, self._choices, strict=True)
-        self._pumps = [asyncio.create_task(_pump(stream, choice, queue)) for stream, choice in each]
-        running = len(self._pumps)
-        try:
-            while running:
-                batch, ended = await queue.get()
-                if batch:
-                    yield batch
-                if ended is not None:
-                    running -= 1
-                    if ended.failed:  # its error has passed; another's end may come before that
-                        return
-            yield self._encoder.end()
-        finally:
-            await self._stop_pumps()
 
-    async def _stop_pumps(self) -> None:
-        pumps, self._pumps = self._pumps, []
-        for pump in pumps:
-            pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
+        async def send(stream: ConvertedStream, choice: _Choice) -> bool:
+            await stream.send(sink)
+            return choice.failed
+
+        each = zip(self._streams, self._choices, strict=True)
+        self._senders = [asyncio.create_task(send(stream, choice)) for stream, choice in each]
+        try:
+            for ended in asyncio.as_completed(self._senders):
+                if await ended:  # its error has passed; another's end may come before that
+                    return
+            sink.write(self._encoder.end())
+        finally:
+            await self._stop_senders()
+
+    def keepalive(self) -> bytes:
+        """A comment: Chat has no other."""
+        return KEEPALIVE
+
+    async def _stop_senders(self) -> None:
+        senders, self._senders = self._senders, []
+        for sender in senders:
+            sender.cancel()
+        await asyncio.gather(*senders, return_exceptions=True)
 
     async def close(self) -> None:
-        """Stops reading, even if nobody closes `batches`."""
-        await self._stop_pumps()
+        """Reads no further."""
+        await self._stop_senders()
         for stream in self._streams:
             await stream.close()
 
@@ -182,17 +183,6 @@ class _Choice:
         if running and self._encoder.failed:
             self.failed = True
         return frames
-
-
-_Queue = asyncio.Queue[tuple[bytes, _Choice | None]]
-"""Batches, and after those of a choice the choice."""
-
-
-async def _pump(stream: ConvertedStream, choice: _Choice, queue: _Queue) -> None:
-    async for batch in stream.batches():
-        await queue.put((batch, None))
-        del batch
-    await queue.put((b"", choice))
 
 
 async def all_of(steps: Sequence[Awaitable[T]]) -> list[T]:

@@ -1,7 +1,7 @@
-"""`ConvertedStream`: the turns of one response, encoded for the client: one batch for each read."""
+"""`ConvertedStream`: the turns of one response, encoded for the client: one write for each read."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from chat2response.convert.dialects.dialect import Encoder
@@ -10,17 +10,15 @@ from chat2response.convert.outcome import fault_error, response_error
 from chat2response.convert.size_limit import check_weight
 from chat2response.convert.writer.events import Delta, Event
 from chat2response.convert.writer.response_writer import ResponseWriter
-from chat2response.engine.lookahead import Lookahead, deadline_in
 from chat2response.engine.respond.turns import Turns
 from chat2response.engine.run import Run
+from chat2response.engine.sink import Sink, drained
 from chat2response.errors import BridgeError, release_frames
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.error_responses import mask_error
 from chat2response.wire.fault import STORE_DOWN
 from chat2response.wire.responses import Usage
 
-_MAX_BATCH = 128
-"""Events per batch: at most about 64 KiB, unless single events are large."""
 _OPENING = 2  # events that open every stream
 
 log = logging.getLogger("chat2response.engine")
@@ -44,72 +42,47 @@ class ConvertedStream:
         self._writer = writer
         self._max_output = writer.max_weight = run.parts.options.max_output
         self._encoder = encoder
-        self._lookahead = Lookahead(turns.reads())
-        self._done = False
+        self._sink: Sink
         self._error: BridgeError | None = None  # the gateway's; the turn's own is in the writer's outcome
         self._last_number = -1  # the sequence number of the last encoded event
 
     async def begin(self, first_event_timeout: float) -> None:
         """Waits for the first event, for a limited time. Raises the error if there is nothing else."""
         self._writer.begin()
-        deadline = deadline_in(first_event_timeout)
-        while await self._lookahead.wait(deadline):
-            try:
-                await self._lookahead.next()
-            except StopAsyncIteration:
-                self._done = True
-            outcome = self._writer.outcome
-            has_output = self._writer.response["output"] or len(self._writer.losses)
-            if outcome is not None and outcome.error is not None and not has_output:
-                raise outcome.error
-            check_weight(self._weight(), self._max_output)
-            if self._done or self._turns.started:
-                return
+        await self._turns.start(first_event_timeout)
+        outcome = self._writer.outcome
+        has_output = self._writer.response["output"] or len(self._writer.losses)
+        if outcome is not None and outcome.error is not None and not has_output:
+            raise outcome.error
+        check_weight(self._weight(), self._max_output)
 
-    async def batches(self) -> AsyncIterator[bytes]:
-        """The events of each read, then always a terminal event.
-
-        A large read makes several batches. No batch is referenced here once it is yielded: a slow client may
-        block the generator for long.
-        """
-        writer, turns = self._writer, self._turns
-        events = writer.take()
+    async def send(self, sink: Sink) -> None:
+        """Writes the events of each read, then always a terminal event."""
+        self._sink = sink
+        self._turns.on_read = self._write_events
         try:
-            while len(events) > _MAX_BATCH:
-                yield self._encode(events[:_MAX_BATCH])
-                del events[:_MAX_BATCH]
-            yield self._encode(events)
-            if not self._done:
-                await self._lookahead.next()
-                while True:
-                    events = writer.take()
-                    if turns.earlier_chars + turns.reader.output_chars + writer.weight > self._max_output:
-                        check_weight(self._weight(), self._max_output)
-                    while len(events) > _MAX_BATCH:
-                        yield self._encode(events[:_MAX_BATCH])
-                        del events[:_MAX_BATCH]
-                    if events:
-                        yield self._encode(events)
-                    await anext(self._lookahead.source)
-        except StopAsyncIteration:
-            pass
+            sink.write(self._encode(self._writer.take()))
+            if sink.full:
+                await drained(sink)
+            await self._turns.run()
         except Exception as error:
             self._note_error(error)
-        if batch := self._last_batch():
-            yield batch
-        yield await self._end()
+        sink.write(self._last_events())
+        if sink.full:
+            await drained(sink)
+        sink.write(await self._end())
 
     def keepalive(self) -> bytes:
-        """A keepalive event, since some clients time out on comments. Empty before the first batch."""
+        """A keepalive event, since some clients time out on comments. Empty before the first event."""
         if self._last_number < 0 or self._error is not None or self._writer.ended:
             return b""
         self._writer.beat()
         return self._encode(self._writer.take())
 
     async def close(self) -> None:
-        """Cancels the read that `begin` may have started."""
-        self._settle = None  # its owner refers to this stream: a reference cycle
-        await self._lookahead.close()
+        """Reads no further. Breaks reference cycles."""
+        self._settle = None
+        self._turns.close()
 
     @property
     def response_id(self) -> str | None:
@@ -133,6 +106,19 @@ class ConvertedStream:
         """The usage that the upstream has reported so far."""
         return self._writer.response["usage"]
 
+    def _write_events(self) -> None:
+        """Writes the events of one read. Raises UpstreamError if the answer has become too large."""
+        writer, turns = self._writer, self._turns
+        events = writer.take()
+        if turns.earlier_chars + turns.reader.output_chars + writer.weight > self._max_output:
+            check_weight(self._weight(), self._max_output)
+        if events:
+            sink = self._sink
+            sink.write(self._encode(events))
+            if sink.full:
+                turns.pause()
+                sink.on_drained(turns.resume)
+
     def _encode(self, events: Sequence[Event]) -> bytes:
         if not self._run.record.first_content_at and self._writer.event_count > _OPENING:
             self._run.note_content()
@@ -154,10 +140,10 @@ class ConvertedStream:
         release_frames(error)
         self._error = error
 
-    def _last_batch(self) -> bytes:
+    def _last_events(self) -> bytes:
         """The events of the last read. The comment about losses follows them, however the reads were cut.
 
-        This is a separate batch: the end repeats the whole answer, and joining the two would copy it.
+        They are written apart: the end repeats the whole answer, and joining the two would copy it.
         """
         try:
             events = self._writer.take()

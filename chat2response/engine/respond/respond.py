@@ -78,7 +78,7 @@ async def _stream(run: Run, call: HubCall, question: Question, next_turn: NextTu
     losses = turns.losses.for_answer()
     add_gateway_losses(run, hub, question.stops, losses)
     headers = run.meter.answer_headers(turns.headers)
-    return Answer(200, SSE_TYPE, headers, losses, None, stream.batches(), stream.keepalive)
+    return Answer(200, SSE_TYPE, headers, losses, stream=stream)
 
 
 async def _whole(run: Run, call: HubCall, question: Question, next_turn: NextTurn | None) -> Answer:
