@@ -22,6 +22,21 @@ class Sink(Protocol):
         ...
 
 
+class NoSink:
+    """Drops what is written: the sink of a stream before its start and after its end."""
+
+    full = False
+
+    def write(self, data: bytes, /) -> None:
+        """Drops `data`."""
+
+    def on_drained(self, callback: Callable[[], None], /) -> None:
+        """Does nothing: this sink is never full."""
+
+
+NO_SINK = NoSink()
+
+
 async def drained(sink: Sink) -> None:
     """Waits until the sink is no longer full."""
     waiter = asyncio.get_running_loop().create_future()

@@ -1,6 +1,7 @@
 """A converted answer takes a bounded amount of memory, whatever it consists of."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from chat2response.engine.run import Run
 from chat2response.errors import BridgeError, UpstreamError
 from chat2response.wire.ids import new_id
 from tests.support.engine.fakes import FakeReply, FakeUpstream
-from tests.support.engine.scene import DIALECTS, bare_run
+from tests.support.engine.scene import DIALECTS, Client, bare_run
 
 MOST = 256 * 1024
 ROUNDS = 20_000
@@ -68,13 +69,14 @@ class Endless(FakeReply):
 
     def __init__(self, make: Any) -> None:
         super().__init__()
-        self._make = make
         self.rounds = 0
+        self._script = self._frames(make)
 
-    async def chunk(self) -> bytes:
-        self.rounds += 1
-        assert self.rounds < ROUNDS, "nothing stopped it"
-        return b"data: %b\n\n" % json.dumps(self._make(self.rounds)).encode()
+    def _frames(self, make: Any) -> Iterator[bytes]:
+        while True:
+            self.rounds += 1
+            assert self.rounds < ROUNDS, "nothing stopped it"
+            yield b"data: %b\n\n" % json.dumps(make(self.rounds)).encode()
 
 
 def writer() -> ResponseWriter:
@@ -101,9 +103,9 @@ async def test_a_stream_without_end_is_failed_at_the_bound(what: str, surface: s
     reply, writer_ = Endless(make), writer()
     stream = await stream_of(*turns_of(dialect, reply, writer_), writer_, surface)
     await stream.begin(5.0)
-    last = b""
-    async for batch in stream.batches():
-        last = batch
+    async with Client(stream) as client:
+        while batch := await client.next():
+            last = batch
     assert reply.rounds < ROUNDS - 1
     assert b"CHAT2RESPONSE_MAX_OUTPUT_BYTES" in last
     assert last.endswith(b"data: [DONE]\n\n")

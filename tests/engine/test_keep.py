@@ -15,7 +15,7 @@ from chat2response.wire.fault import CANCELLED, REVOKED, STORE_DOWN
 from chat2response.wire.json import decode, encode
 from tests.support.engine.fakes import JSON, FakeReply, FakeTurn, ends, events_of, says
 from tests.support.engine.frames import CHAT_STREAMS, RESPONSES_STREAMS
-from tests.support.engine.scene import Scene
+from tests.support.engine.scene import Client, Scene
 from tests.support.stream_grammar import assert_well_formed
 
 CONVERTED = pytest.mark.parametrize(
@@ -45,11 +45,11 @@ BROKEN = failed(UpstreamError("It broke.", status=500, code="server_error"))
 
 
 class Keeper:
-    """A store of responses. `sent`: what the client has got so far; each entry has what it had got then."""
+    """A store of responses. `sent_before`: what the client had got before each of them."""
 
     def __init__(self, wait: Callable[[], Awaitable[object]] | None = None, *, down: bool = False) -> None:
         self.responses: list[Any] = []
-        self.sent = b""
+        self._client: Client | None = None
         self.sent_before: list[bytes] = []
         self._wait = wait
         self._down = down
@@ -73,10 +73,13 @@ class Keeper:
         async with self.attach(run) as answer:
             if answer.body is not None:
                 return answer.body
-            assert answer.batches is not None
-            async for batch in answer.batches:
-                self.sent += batch
-        return self.sent
+            async with Client(answer) as self._client:
+                return await self._client.rest()
+
+    @property
+    def sent(self) -> bytes:
+        """What the client has got so far."""
+        return b"" if self._client is None else self._client.sent
 
     @property
     def texts(self) -> list[str]:
@@ -327,7 +330,11 @@ WAYS: dict[str, Callable[[Scene], Run]] = {
         FakeReply(*RESPONSES_STREAMS["text"]), "responses", "responses", stream=True
     ),
     "choices": lambda scene: scene.open(
-        [FakeTurn(says("Hello"), ends()) for _ in range(2)], "chat", "responses", stream=True, n=2
+        [FakeTurn(says("Hello"), ends()), FakeTurn(says("Hello"), asyncio.Event(), ends())],
+        "chat",
+        "responses",
+        stream=True,
+        n=2,
     ),
     "json": lambda scene: scene.open(RESPONSE, "chat", "responses"),
 }

@@ -23,7 +23,7 @@ from chat2response.wire.fault import (
 )
 from tests.support.engine.fakes import JSON, FakeReply, FakeTurn, FakeUpstream, comment, ends, events_of, says
 from tests.support.engine.frames import CHAT_STREAMS, RESPONSES_STREAMS
-from tests.support.engine.scene import Scene, rest, whole
+from tests.support.engine.scene import Client, Scene, rest, whole
 
 STATUS = {
     CANCELLED: 502,
@@ -224,10 +224,9 @@ async def test_a_stop_after_the_first_byte_is_an_event(
     scene: Scene, surface: str, dialect: str, fault: Fault
 ) -> None:
     run, stage = running(scene, surface, dialect)
-    async with run as answer:
-        assert answer.batches is not None
-        await anext(answer.batches)
-        reading = asyncio.ensure_future(rest(answer))
+    async with run as answer, Client(answer) as client:
+        await client.next()
+        reading = asyncio.ensure_future(client.rest())
         await stage.waiting.wait()
         run.stop(fault)
         end, done = events_of(await reading)
@@ -264,9 +263,8 @@ async def test_a_cancellation_while_streaming_stays_one(scene: Scene, surface: s
 async def test_a_consumer_that_fails_leaves_nothing_open(scene: Scene, surface: str, dialect: str) -> None:
     run, _ = running(scene, surface, dialect)
     with pytest.raises(ConnectionResetError):
-        async with run as answer:
-            assert answer.batches is not None
-            await anext(answer.batches)
+        async with run as answer, Client(answer) as client:
+            await client.next()
             raise ConnectionResetError
     assert scene.upstream.left == 1
 
@@ -294,11 +292,10 @@ async def test_a_stream_that_was_left_is_freed_at_once(scene: Scene, surface: st
     gc.disable()
     try:
         call_run, _ = running(scene, surface, dialect)
-        async with call_run as answer:
-            assert answer.batches is not None
-            await anext(answer.batches)
+        async with call_run as answer, Client(answer) as client:
+            await client.next()
         alive = weakref.ref(call_run)
-        del call_run, answer
+        del call_run, answer, client
         for _ in range(10):
             await asyncio.sleep(0)
         assert alive() is None

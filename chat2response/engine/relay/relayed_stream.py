@@ -12,7 +12,7 @@ from chat2response.engine.relay.masking import masked
 from chat2response.engine.relay.stream_end import StreamEndFilter
 from chat2response.engine.relay.usage_filter import without_usage
 from chat2response.engine.run import Run
-from chat2response.engine.sink import Sink
+from chat2response.engine.sink import NO_SINK, Sink
 from chat2response.errors import BridgeError, UpstreamError, release_frames
 from chat2response.net.transport import StreamInterrupted
 from chat2response.stores.base import StoreDown
@@ -64,6 +64,8 @@ class RelayedStream:
     async def begin(self, first_event_timeout: float) -> None:
         """Waits for the first event, for a limited time. Raises the error that comes in its place."""
         first = self._first
+        if first_event_timeout <= 0:
+            first.give_up()
         self._reply.push(self)
         timer = asyncio.get_running_loop().call_later(first_event_timeout, first.give_up)
         try:
@@ -101,7 +103,7 @@ class RelayedStream:
             return True
         if self._tap.ended:
             await self._read_trailer()
-            return False
+            return self._read_last_frame()
         if self._over:
             return self._read_last_frame()
         if not self._sink.full:
@@ -139,7 +141,8 @@ class RelayedStream:
             await self._attention.wait()
         finally:
             timer.cancel()
-            self._over = True
+        if not self._over:
+            self._over = self._complete = True
 
     def _read_last_frame(self) -> bool:
         """Reads an event that lacks its blank line at the end. Returns whether there is one."""
@@ -162,7 +165,7 @@ class RelayedStream:
     async def close(self) -> None:
         """Reads no further. Breaks reference cycles."""
         self._over = True
-        self._sink = self._first
+        self._sink = NO_SINK
 
     @property
     def response_id(self) -> str | None:

@@ -12,7 +12,7 @@ from chat2response.convert.writer.events import Delta, Event
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.respond.turns import Turns
 from chat2response.engine.run import Run
-from chat2response.engine.sink import Sink, drained
+from chat2response.engine.sink import NO_SINK, Sink, drained
 from chat2response.errors import BridgeError, release_frames
 from chat2response.stores.base import StoreDown
 from chat2response.upstreams.error_responses import mask_error
@@ -42,7 +42,7 @@ class ConvertedStream:
         self._writer = writer
         self._max_output = writer.max_weight = run.parts.options.max_output
         self._encoder = encoder
-        self._sink: Sink
+        self._sink: Sink = NO_SINK
         self._error: BridgeError | None = None  # the gateway's; the turn's own is in the writer's outcome
         self._last_number = -1  # the sequence number of the last encoded event
 
@@ -82,6 +82,7 @@ class ConvertedStream:
     async def close(self) -> None:
         """Reads no further. Breaks reference cycles."""
         self._settle = None
+        self._sink = NO_SINK
         self._turns.close()
 
     @property

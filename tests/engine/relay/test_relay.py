@@ -10,13 +10,13 @@ from chat2response.convert.dialects.chat.answer.tap import ChatTap
 from chat2response.convert.dialects.responses.answer.tap import ResponsesTap
 from chat2response.engine.ownership import Ownership
 from chat2response.engine.relay.relayed_stream import RelayedStream
-from chat2response.errors import UpstreamError
+from chat2response.errors import BridgeError, UpstreamError
 from chat2response.net.transport import StreamInterrupted
 from chat2response.stores.base import StoreDown
 from chat2response.wire import sse
 from chat2response.wire.fault import RESET, TIMEOUT
 from chat2response.wire.json import encode
-from tests.support.engine.fakes import FakeReply, events_of
+from tests.support.engine.fakes import FakeReply, Ticking, events_of
 from tests.support.engine.frames import (
     CHAT_STREAMS,
     DONE,
@@ -27,7 +27,7 @@ from tests.support.engine.frames import (
     message,
     responses,
 )
-from tests.support.engine.scene import KEY, Scene, bare_run, rest, whole
+from tests.support.engine.scene import KEY, Client, Scene, bare_run, rest, whole
 
 STREAMS = {
     **{f"responses: {name}": frames for name, frames in RESPONSES_STREAMS.items()},
@@ -46,7 +46,8 @@ def relay_of(name: str, *steps: Any) -> RelayedStream:
 async def passed(stream: RelayedStream) -> bytes:
     """The whole output, with no wait for the first event."""
     await stream.begin(0)
-    out = b"".join([batch async for batch in stream.batches()])
+    async with Client(stream) as client:
+        out = await client.rest()
     await stream.close()
     return out
 
@@ -212,23 +213,18 @@ async def test_an_upstream_that_keeps_silent_does_not_hold_the_head_for_ever(sce
 async def test_comments_do_not_prolong_the_hold_and_go_out_with_the_head(scene: Scene) -> None:
     speak = asyncio.Event()
     reply = FakeReply(b": waiting\n\n", speak, ROLE, chunk(finish="stop"), DONE)
-    async with scene.open(reply, "chat", "chat", stream=True, first_event_timeout=0.01) as answer:
-        assert answer.batches is not None
-        assert await anext(answer.batches) == b": waiting\n\n"
+    run = scene.open(reply, "chat", "chat", stream=True, first_event_timeout=0.01)
+    async with run as answer, Client(answer) as client:
+        assert await client.next() == b": waiting\n\n"
         speak.set()
-        assert await rest(answer) == ROLE + chunk(finish="stop") + DONE
+        assert await client.rest() == ROLE + chunk(finish="stop") + DONE
     assert scene.outcomes == ["completed"]
 
 
 async def test_an_upstream_that_comments_without_end_lets_the_head_go(scene: Scene) -> None:
-    class Ticking(FakeReply):
-        async def chunk(self) -> bytes:
-            await asyncio.sleep(0)
-            return b": tick\n\n"
-
-    async with scene.open(Ticking(), "chat", "chat", stream=True, first_event_timeout=0.01) as answer:
-        assert answer.batches is not None
-        assert (await anext(answer.batches)).startswith(b": tick")
+    run = scene.open(Ticking(), "chat", "chat", stream=True, first_event_timeout=0.01)
+    async with run as answer, Client(answer) as client:
+        assert (await client.next()).startswith(b": tick")
     assert scene.outcomes == ["cancel"]
 
 
@@ -239,15 +235,15 @@ async def test_the_owner_is_recorded_before_the_id_passes(scene: Scene) -> None:
     recorded: list[str | None] = []
     go = asyncio.Event()
     reply = FakeReply(b"".join(TEXT[:-2]), go, TEXT[-2], TEXT[-1])
-    async with scene.open(reply, "responses", "responses", stream=True) as answer:
+    run = scene.open(reply, "responses", "responses", stream=True)
+    async with run as answer, Client(answer) as client:
         recorded.append(await scene.owner("resp_up"))
-        assert answer.batches is not None
-        assert await anext(answer.batches) == b"".join(TEXT[:-2])
+        assert await client.next() == b"".join(TEXT[:-2])
         assert await scene.owner("msg_1") is None
         go.set()
-        assert await anext(answer.batches) == TEXT[-2]
+        assert await client.next() == TEXT[-2]
         recorded.append(await scene.owner("msg_1"))
-        assert await rest(answer) == TEXT[-1]
+        assert await client.rest() == TEXT[-1]
     assert recorded == ["key-1", "key-1"]
 
 
@@ -334,9 +330,9 @@ async def test_how_it_ended_and_what_it_used_is_counted(scene: Scene, terminal: 
 
 
 async def test_a_client_that_leaves_is_no_failure_of_the_upstream(scene: Scene) -> None:
-    async with scene.open(FakeReply(*TEXT), "responses", "responses", stream=True) as answer:
-        assert answer.batches is not None
-        await anext(answer.batches)
+    run = scene.open(FakeReply(*TEXT[:2], asyncio.Event()), "responses", "responses", stream=True)
+    async with run as answer, Client(answer) as client:
+        await client.next()
     assert scene.outcomes == ["cancel"]
 
 
@@ -351,13 +347,18 @@ async def test_the_run_is_found_by_its_response(scene: Scene) -> None:
 # -- bugs --------------------------------------------------------------------------------------------
 
 
+def fail(stream: RelayedStream, frames: bytes) -> bytes:
+    raise RuntimeError("a secret detail")
+
+
 @pytest.mark.parametrize("surface", ["chat", "responses"])
 async def test_a_bug_in_the_middle_still_ends_the_stream_once(
-    scene: Scene, surface: Any, caplog: pytest.LogCaptureFixture
+    scene: Scene, surface: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = STREAMS[f"{surface}: text"][0]
-    reply = FakeReply(first, asyncio.Event(), RuntimeError("a secret detail"))
+    reply = FakeReply(first, asyncio.Event(), *STREAMS[f"{surface}: text"][1:])
     async with scene.open(reply, surface, surface, stream=True) as answer:
+        monkeypatch.setattr(RelayedStream, "_client_frames", fail)
         reply.steps[1].set()
         out = await rest(answer)
     assert out.startswith(first)
@@ -401,9 +402,13 @@ async def test_a_body_that_cannot_be_decoded_is_the_upstreams_error(
         await whole(run)
 
 
-async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
-    with pytest.raises(RuntimeError):
-        await whole(scene.open(FakeReply(RuntimeError()), "chat", "chat", stream=True))
+async def test_a_bug_before_the_head_is_an_error_of_the_gateway(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RelayedStream, "_client_frames", fail)
+    with pytest.raises(BridgeError, match="The gateway failed") as caught:
+        await whole(scene.open(FakeReply(STREAMS["chat: text"][0]), "chat", "chat", stream=True))
+    assert caught.value.status == 500
 
 
 @pytest.mark.parametrize("name", ["responses: text", "chat: text"])

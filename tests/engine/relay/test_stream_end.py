@@ -12,7 +12,7 @@ from chat2response.net.transport import StreamInterrupted
 from chat2response.wire.fault import RESET
 from tests.support.engine.fakes import FakeReply
 from tests.support.engine.frames import CHAT_STREAMS, DONE, RESPONSES_STREAMS, chunk
-from tests.support.engine.scene import bare_run
+from tests.support.engine.scene import Client, bare_run
 
 TEXT = b"".join(RESPONSES_STREAMS["text"][:-1])
 CHAT = b"".join(CHAT_STREAMS["text"][:-1])
@@ -35,7 +35,8 @@ def relay_of(tap: Any, *steps: Any) -> RelayedStream:
 
 async def passed(stream: RelayedStream) -> bytes:
     await stream.begin(0)
-    out = b"".join([batch async for batch in stream.batches()])
+    async with Client(stream) as client:
+        out = await client.rest()
     await stream.close()
     return out
 

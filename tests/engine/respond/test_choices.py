@@ -10,7 +10,7 @@ from chat2response.errors import BridgeError, UpstreamError
 from chat2response.quota.call_meter import CallMeter
 from chat2response.wire.fault import DRAINING, REVOKED, TIMEOUT, Fault
 from tests.support.engine.fakes import FakeTurn, FakeUpstream, ends, events_of, says
-from tests.support.engine.scene import Scene, whole
+from tests.support.engine.scene import Client, Scene, whole
 
 ERROR = UpstreamError("It broke.", status=500, code="server_error")
 
@@ -27,15 +27,15 @@ async def test_the_error_of_a_choice_passes_although_another_ended_before_it(sce
         FakeTurn(says("one"), ends()),
         FakeTurn(says("two"), failing, ends(failed(ERROR))),
     ]
-    async with scene.open(turns, "chat", "responses", stream=True, n=2) as answer:
-        assert answer.batches is not None
+    run = scene.open(turns, "chat", "responses", stream=True, n=2)
+    async with run as answer, Client(answer) as client:
         out = b""
         while b'"two"' not in out or b'"stop"' not in out:
-            out += await anext(answer.batches)
+            out += await client.next()
         await settle_down()  # a slow client: it has not seen yet that the first choice has ended
         failing.set()
         await settle_down()
-        out += b"".join([batch async for batch in answer.batches])
+        out += await client.rest()
     *_, end, done = events_of(out)
     assert (end["error"]["message"], done) == ("It broke.", "[DONE]")
     assert scene.outcomes == ["failed"]
@@ -46,15 +46,12 @@ async def test_a_client_that_leaves_leaves_no_task(scene: Scene) -> None:
     turns: list[Any] = [FakeTurn(says("one"), asyncio.Event()) for _ in range(3)]
     run = scene.open(turns, "chat", "responses", stream=True, n=3)
     with pytest.raises(ConnectionResetError):
-        async with run as answer:
-            batches = answer.batches
-            assert batches is not None
-            await anext(batches)
+        async with run as answer, Client(answer) as client:
+            await client.next()
             await settle_down()
             raise ConnectionResetError
-    assert asyncio.all_tasks() == before, "although the batches are still referenced"
+    assert asyncio.all_tasks() == before
     assert scene.outcomes == ["cancel"]
-    del batches
 
 
 async def test_a_choice_that_fails_before_the_first_byte_stops_the_others(scene: Scene) -> None:

@@ -14,9 +14,18 @@ from chat2response.engine.run import Run
 from chat2response.errors import InvalidRequest, UpstreamError
 from chat2response.wire.fault import RESET
 from chat2response.wire.json import decode
-from tests.support.engine.fakes import FakeReply, FakeTurn, FakeUpstream, comment, ends, events_of, says
+from tests.support.engine.fakes import (
+    FakeReply,
+    FakeTurn,
+    FakeUpstream,
+    Ticking,
+    comment,
+    ends,
+    events_of,
+    says,
+)
 from tests.support.engine.frames import CHAT_STREAMS
-from tests.support.engine.scene import KEY, Scene, rest, whole
+from tests.support.engine.scene import KEY, Client, Scene, rest, whole
 
 SURFACES = [("responses", "chat"), ("chat", "responses")]
 WAYS = [*SURFACES, ("proxy", "chat")]
@@ -64,9 +73,8 @@ async def test_what_the_model_says_comes_out_in_the_clients_dialect(
 
 async def test_each_read_is_a_batch_and_silence_is_none(scene: Scene) -> None:
     steps = (says("a"), lambda writer: None, says("b"), lambda writer: (says("c")(writer), says("d")(writer)))
-    async with open_stream(scene, "responses", "chat", *steps, ends()) as answer:
-        assert answer.batches is not None
-        batches = [batch async for batch in answer.batches]
+    async with open_stream(scene, "responses", "chat", *steps, ends()) as answer, Client(answer) as client:
+        batches = [batch async for batch in client]
     deltas = [[each["delta"] for each in events_of(batch) if "delta" in each] for batch in batches]
     assert deltas == [["a"], ["b"], ["c", "d"], [], []]
     assert all(batches)
@@ -99,9 +107,9 @@ async def test_losses_are_said_in_a_comment_and_counted(scene: Scene) -> None:
 
 
 async def test_a_client_that_leaves_is_no_failure_of_the_upstream(scene: Scene) -> None:
-    async with open_stream(scene, "responses", "chat", says("a"), says("b"), ends()) as answer:
-        assert answer.batches is not None
-        await anext(answer.batches)
+    run = open_stream(scene, "responses", "chat", says("a"), asyncio.Event(), says("b"), ends())
+    async with run as answer, Client(answer) as client:
+        await client.next()
     assert scene.outcomes == ["cancel"]
 
 
@@ -140,12 +148,11 @@ async def test_a_slow_model_does_not_hold_the_head_for_ever(scene: Scene, before
     run = open_stream(
         scene, "responses", "chat", *before, speak, ends(failed(error)), first_event_timeout=0.01
     )
-    async with run as answer:
-        assert answer.batches is not None
-        first = events_of(await anext(answer.batches))
+    async with run as answer, Client(answer) as client:
+        first = events_of(await client.next())
         assert [each["type"] for each in first] == ["response.created", "response.in_progress"]
         speak.set()
-        out = await rest(answer)
+        out = await client.rest()
     (event, done) = events_of(out)
     assert (event["type"], event["response"]["error"]["message"], done) == (
         "response.failed",
@@ -155,11 +162,6 @@ async def test_a_slow_model_does_not_hold_the_head_for_ever(scene: Scene, before
 
 
 async def test_an_upstream_that_comments_without_end_lets_the_head_go(scene: Scene) -> None:
-    class Ticking(FakeTurn):
-        async def chunk(self) -> bytes:
-            await asyncio.sleep(0)
-            return b": tick\n\n"
-
     async with scene.open(Ticking(), "responses", "chat", stream=True, first_event_timeout=0.01) as answer:
         assert answer.status == 200
 
@@ -212,9 +214,13 @@ async def test_an_error_that_reading_raises_late_ends_the_stream_with_its_words(
     assert end_of(out, "responses")["message"] == "The upstream's answer cannot be read: [key]"
 
 
+def broken(writer: Any) -> None:
+    raise RuntimeError("a secret detail")
+
+
 async def test_a_bug_before_the_head_is_raised_as_it_is(scene: Scene) -> None:
     with pytest.raises(RuntimeError):
-        await whole(open_stream(scene, "responses", "chat", RuntimeError()))
+        await whole(open_stream(scene, "responses", "chat", broken))
 
 
 # -- whole answers -----------------------------------------------------------------------------------
@@ -302,9 +308,8 @@ async def test_the_request_is_dropped_once_it_is_sent(
         fields = {}
     turns = [FakeTurn(says("a"), asyncio.Event(), ends()) for _ in range(2)]
     run = scene.open(turns, surface, dialect, stream=True, user="who is this", **fields)
-    async with run as answer:
-        assert answer.batches is not None
-        await anext(answer.batches)
+    async with run as answer, Client(answer) as client:
+        await client.next()
         alive = [each for each in gc.get_objects() if isinstance(each, HubRequest | Question)]
         requests = [each.hub if isinstance(each, Question) else each for each in alive]
         assert not [each for each in requests if "who is this" in str((each.body, each.extra))]

@@ -5,7 +5,7 @@ awaited, an exception is raised. `stop` ends any wait, as on a socket.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, from_fault
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError
-from chat2response.net.transport import StreamInterrupted, cut_error
+from chat2response.net.transport import Receiver, StreamInterrupted
+from chat2response.net.whole_body import WholeBody
 from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
 from chat2response.wire.content_sniffing import Kind
@@ -26,79 +27,115 @@ SSE = "text/event-stream"
 JSON = "application/json"
 
 
-class Stage:
-    """Plays steps until they end or `stop` is called."""
-
-    def __init__(self, steps: Iterable[Any]) -> None:
-        self.steps = list(steps)
-        self.stopped: Fault | None = None
-        self.waiting = asyncio.Event()
-        """Set once a wait has begun, so that a test can act meanwhile."""
-        self._stop = asyncio.Event()
-
-    def stop(self, fault: Fault) -> None:
-        self.stopped = fault
-        self._stop.set()
-
-    async def play(self) -> AsyncIterator[Any]:
-        """Yields the steps that are neither waits nor errors. Raises StreamInterrupted once stopped."""
-        for step in self.steps:
-            if isinstance(step, asyncio.Event):
-                await self._wait(step)
-            if self.stopped is not None:
-                raise StreamInterrupted(self.stopped)
-            if isinstance(step, BaseException):
-                raise step
-            if not isinstance(step, asyncio.Event):
-                yield step
-
-    async def _wait(self, event: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(each.wait()) for each in (event, self._stop)]
-        self.waiting.set()
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-
-class FakeReply(Stage):
-    """A Reply that plays its steps as the bytes that arrive."""
+class FakeReply:
+    """A Reply that pushes its steps as the bytes that arrive: all at once, up to a wait or a pause."""
 
     def __init__(
         self, *steps: Any, status: int = 200, media_type: str = SSE, headers: HeaderList | None = None
     ) -> None:
-        super().__init__(steps)
+        self.steps = list(steps)
         self.status = status
         self.media_type = media_type
         self.headers: HeaderList = headers or []
         self.finished = False
-        self._played = self.play()
+        self.stopped: Fault | None = None
+        self.waiting = asyncio.Event()
+        """Set once a wait has begun, so that a test can act meanwhile."""
+        self.paused = False
+        self._receiver: Receiver | None = None
+        self._script: Iterator[Any] = iter(steps)
+        self._wait: asyncio.Task[None] | None = None
 
     @property
     def claims_stream(self) -> bool | None:
         return "event-stream" in self.media_type
 
-    async def kind(self) -> Kind:
-        return "events" if "event-stream" in self.media_type else "json"
+    def sniff(self, on_kind: Callable[[Kind], None]) -> None:
+        on_kind("events" if self.claims_stream else "json")
 
-    async def chunk(self) -> bytes:
-        return await anext(self._played, b"")
+    def push(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self.paused = False
+        self._play()
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        if self.paused:
+            self.paused = False
+            self._play()
 
     async def read(self, limit: int = 2**30) -> bytes:
-        try:
-            return b"".join([data async for data in self._played])
-        except StreamInterrupted as cut:
-            raise cut_error(cut.fault) from None
+        body = WholeBody(limit)
+        self.push(body)
+        return await body.wait()
+
+    def stop(self, fault: Fault) -> None:
+        self.stopped = self.stopped or fault
+        self._end(StreamInterrupted(self.stopped))
+
+    async def close(self) -> None:
+        """Plays no further."""
+        self._receiver = None
+        wait, self._wait = self._wait, None
+        if wait is not None:
+            wait.cancel()
+            await asyncio.wait({wait})
+
+    def data(self, step: Any) -> bytes:
+        """The bytes of a step."""
+        return bytes(step)
+
+    def _play(self) -> None:
+        while self._receiver is not None and not self.paused and self._wait is None:
+            if self.stopped is not None:
+                self._end(StreamInterrupted(self.stopped))
+            else:
+                self._take(next(self._script, None))
+
+    def _take(self, step: Any) -> None:
+        assert self._receiver is not None
+        if step is None:
+            self._end(None)
+        elif isinstance(step, asyncio.Event):
+            self._wait = asyncio.ensure_future(self._wait_for(step))
+        elif isinstance(step, StreamInterrupted | UpstreamError):
+            self._end(step)
+        elif data := self.data(step):
+            self._receiver.on_data(data)
+
+    async def _wait_for(self, event: asyncio.Event) -> None:
+        self.waiting.set()
+        await event.wait()
+        self._wait = None
+        self._play()
+
+    def _end(self, error: StreamInterrupted | UpstreamError | None) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.on_end(error)
+
+
+class Ticking(FakeReply):
+    """Sends comments for ever, each in a turn of the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._script = self._ticks()
+
+    def _ticks(self) -> Iterator[Any]:
+        while True:
+            turn = asyncio.Event()
+            asyncio.get_running_loop().call_soon(turn.set)
+            yield turn
+            yield b": tick\n\n"
 
 
 class FakeTurn(FakeReply):
     """A reply whose steps are calls on the writer (`lambda writer: writer.text("Hi")`), for `FakeDialect`."""
 
-    async def chunk(self) -> bytes:
-        step = await anext(self._played, None)
-        if step is None:
-            return b""
+    def data(self, step: Any) -> bytes:
         return b": comment\n\n" if step is comment else b"data: %d\n\n" % self.steps.index(step)
 
 
@@ -231,9 +268,11 @@ class FakeUpstream:
             raise answer
         self.latest = answer if isinstance(answer, FakeReply) else FakeReply(encode(answer), media_type=JSON)
         self.entered += 1
+        reply = self.latest
         try:
-            yield self.latest
+            yield reply
         finally:
+            await reply.close()
             self.left += 1
 
     async def models(self, target: Any, context: Any) -> bytes:

@@ -1,6 +1,7 @@
 """A scene: one engine over fakes, which checks after each test that nothing is left behind."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -150,6 +151,71 @@ async def whole(run: Run) -> tuple[Answer, bytes]:
 
 
 async def rest(answer: Answer) -> bytes:
-    """The rest of an answer's body."""
-    assert answer.batches is not None
-    return b"".join([batch async for batch in answer.batches])
+    """The whole body of a streamed answer."""
+    async with Client(answer) as client:
+        return await client.rest()
+
+
+class Client:
+    """Takes the stream of an answer write by write. It is the Sink, too; a test may say that it is full."""
+
+    def __init__(self, stream: Any) -> None:
+        """`stream`: an answer, or its stream."""
+        self.stream = stream.stream if isinstance(stream, Answer) else stream
+        self.writes: list[bytes] = []
+        """What was written and is not taken yet."""
+        self.sent = b""
+        """All that was written."""
+        self.full = False
+        self._drained: list[Callable[[], None]] = []
+        self._progress = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def write(self, data: bytes, /) -> None:
+        if data:
+            self.sent += data
+            self.writes.append(data)
+            self._progress.set()
+
+    def on_drained(self, callback: Callable[[], None], /) -> None:
+        self._drained.append(callback)
+
+    def drain(self) -> None:
+        """The client has read all that was written."""
+        self.full = False
+        callbacks, self._drained = self._drained, []
+        for callback in callbacks:
+            callback()
+
+    async def next(self) -> bytes:
+        """The next write; empty at the end."""
+        task = self._start()
+        while not self.writes and not task.done():
+            self._progress.clear()
+            await self._progress.wait()
+        return self.writes.pop(0) if self.writes else b""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while data := await self.next():
+            yield data
+
+    async def rest(self) -> bytes:
+        """All further writes."""
+        await self._start()
+        writes, self.writes = self.writes, []
+        return b"".join(writes)
+
+    def _start(self) -> "asyncio.Task[None]":
+        if self._task is None:
+            self._task = asyncio.ensure_future(self.stream.send(self))
+            self._task.add_done_callback(lambda _: self._progress.set())
+        return self._task
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
