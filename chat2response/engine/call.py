@@ -1,11 +1,13 @@
 """`Call`: one request as the engine takes it. `Answer`: what the engine returns."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
 from chat2response.convert.dialects.surfaces import Surface
 from chat2response.convert.losses import Fidelity, Losses
+from chat2response.engine.sink import Sink
 from chat2response.keys.record import ApiKey
 from chat2response.upstreams.base import ClientContext
 from chat2response.wire.headers import HeaderList
@@ -54,14 +56,24 @@ class Call:
         return text.replace(token, "[key]") if token else text
 
 
+class OutgoingStream(Protocol):
+    """A stream that the engine pushes."""
+
+    async def send(self, sink: Sink) -> None:
+        """Writes the whole stream to `sink`, and returns when its terminal event is written. Call it once."""
+        ...
+
+    def keepalive(self) -> bytes:
+        """A keepalive that fits after the frames written so far; nothing while further frames wait."""
+        ...
+
+
 class Answer(Struct):
-    """Exactly one of `body` and `batches` is set. Iterate `batches` to its end, or leave the context."""
+    """Exactly one of `body` and `stream` is set. Send `stream` to its end, or leave the context."""
 
     status: int
     media_type: str
     headers: HeaderList
     losses: Losses
     body: bytes | None = None
-    batches: AsyncIterator[bytes] | None = None
-    keepalive: Callable[[], bytes] | None = None
-    """With `batches`: returns a keepalive that fits after the batches taken so far, or nothing."""
+    stream: OutgoingStream | None = None

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from chat2response.api.http.disconnect import DISCONNECT
-from chat2response.api.http.request import FLOW_CONTROL, SEND_RESPONSE, WHOLE_BODY
+from chat2response.api.http.request import SEND_RESPONSE, WHOLE_BODY
 from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import error_answers
 from chat2response.server.body_rate import BodyRate
@@ -93,7 +93,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._linger = LingeringClose(self.loop, self._coalescing.end)
         transport.set_write_buffer_limits(WRITE_HIGH_WATER)
         super().connection_made(self._coalescing)
-        self._extensions[FLOW_CONTROL] = self.flow
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
