@@ -99,7 +99,7 @@ async def test_a_full_sink_takes_writes_and_drains(send: Send, sink: AsgiSink) -
     sink.write(b"x")
     assert sink.full
     for name in "ab":
-        sink.on_drained(lambda name=name: calls.append(name))  # type: ignore[misc]
+        sink.on_drained(lambda name=name: calls.append(name))
     sink.write(b"more")
     await settle()
     assert sink.full
