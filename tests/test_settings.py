@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.bridge.stream_sender import StreamTimeouts
+from chat2response.api.bridge.timed_sink import StreamTimeouts
 from chat2response.api.http.client_address import LOOPBACK
 from chat2response.compose import load
 from chat2response.compose.api import admin_rules, stream_timeouts

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from chat2response.api.admin.rules import AdminRules
-from chat2response.api.bridge.stream_sender import StreamTimeouts
+from chat2response.api.bridge.timed_sink import StreamTimeouts
 from chat2response.api.http.client_address import LOOPBACK, Network, networks
 from chat2response.api.http.cors import CorsOptions
 from chat2response.convert.client_profiles import CLIENT_PROFILES, ClientProfile

@@ -74,6 +74,11 @@ class CoalescingTransport(asyncio.Transport):
         else:
             self._inner.write(data)
 
+    @property
+    def write_after_head(self) -> Callable[[bytes], None]:
+        """The fastest way to send a response's body once its head is out; not after the response."""
+        return self._inner.write
+
     def write_now(self, data: bytes) -> None:
         """Sends a complete response, after the buffered head."""
         if self._flush_handle is not None:

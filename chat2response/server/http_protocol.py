@@ -1,40 +1,28 @@
 """uvicorn's HTTP protocol with the limits that a public server needs.
 
 It limits the size of a request's head and body framing and the time for each (httptools has no limits),
-validates heads, answers errors in the gateway's usual format, and reports a client's disconnect
-(`api.http.disconnect`). Trailers are dropped: nothing that follows a head changes it.
+validates heads, answers errors in the gateway's usual format, and offers extensions to the application.
+Trailers are dropped: nothing that follows a head changes it.
 """
 
-import asyncio
 import logging
-import re
-from collections.abc import Callable
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
 
-from chat2response.api.http.disconnect import DISCONNECT
-from chat2response.api.http.request import FLOW_CONTROL, SEND_RESPONSE, WHOLE_BODY
 from chat2response.observe.log_throttle import LogThrottle
 from chat2response.server import error_answers
-from chat2response.server.body_rate import BodyRate
+from chat2response.server.asgi_extensions import AsgiExtensions
 from chat2response.server.coalescing_transport import CoalescingTransport
 from chat2response.server.error_answers import MAX_HEAD, MAX_WAITING, RequestRejected
 from chat2response.server.lingering_close import LingeringClose
-from chat2response.server.request_target import origin_form
+from chat2response.server.request_head import check_head, head_size, head_without_upgrade
+from chat2response.server.time_limits import TimedHttpProtocol
 from chat2response.server.unread_watch import UnreadWatch
 from chat2response.wire.headers import HeaderList
 
-HEAD_SECONDS = 30.0  # from a head's first byte to its last; also from a new connection to its first head
 WRITE_HIGH_WATER = 64 * 1024  # unsent bytes above which writing pauses
-# Characters that a header's value may not have.
-_INVALID_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _TLS = b"\x16"  # the first byte of a TLS handshake, and of no HTTP request
 
 _warn_tls = LogThrottle(
@@ -44,11 +32,9 @@ _warn_tls = LogThrottle(
 )
 
 
-class BoundedHttpProtocol(HttpToolsProtocol):
+class BoundedHttpProtocol(TimedHttpProtocol):
     """Answers a head that is too large with 431, one that is too slow with 408, and closes the connection.
 
-    A body that pauses for `body_seconds`, or arrives below `body_rate` bytes per second, also gets a 408.
-    A timer runs only while the rest of a head or a body is due: a request that arrives in one read sets none.
     A rejection waits for the answers to earlier pipelined requests.
     """
 
@@ -61,28 +47,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         **kwargs: Any,
     ) -> None:
         """`write_seconds`: disconnects a client that has read nothing of its answer for so long; 0: never."""
-        super().__init__(*args, **kwargs)
-        self._body_seconds = body_seconds
-        self._body_rate = body_rate
+        super().__init__(*args, body_seconds=body_seconds, body_rate=body_rate, **kwargs)
         self._write_seconds = write_seconds
-        self._rate: BodyRate | None = None  # while the rest of a body is due
-        self._unfinished = 0  # bytes read since the parser last made progress
         self._large_read = False  # the current read is so large that a head inside it may be too large
-        self._in_body = False
         self._upgrading = False  # the head asks for another protocol, and is parsed again without that
         self._upgrade_headers: HeaderList = []  # the headers that the second parse leaves out
         self._rejected = False  # no further bytes are parsed
         self._pending_rejection: bytes | None = None  # waits for the answers to earlier requests
-        self._deadline: asyncio.TimerHandle | None = None
-        self._lost = False
-        self._idle_since = 0.0  # when the last answer ended
-        self._on_disconnect: Callable[[], None] | None = None
-        # One per connection: one per request would form a reference cycle that only the collector frees.
-        self._extensions: Any = {
-            DISCONNECT: self._watch,
-            SEND_RESPONSE: self._answer,
-            WHOLE_BODY: self._whole_body,
-        }
 
     # -- asyncio.Protocol ----------------------------------------------------------------------------
 
@@ -93,7 +64,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._linger = LingeringClose(self.loop, self._coalescing.end)
         transport.set_write_buffer_limits(WRITE_HIGH_WATER)
         super().connection_made(self._coalescing)
-        self._extensions[FLOW_CONTROL] = self.flow
+        self._extensions = AsgiExtensions(self._coalescing, self.flow)
+        self._scope_extensions: Any = self._extensions.table()
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,21 +74,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._unread.stop()
         self._linger.stop()
         super().connection_lost(exc)
-        self._lost = True
-        on_disconnect, self._on_disconnect = self._on_disconnect, None
         self._release()
-        if on_disconnect is not None:
-            on_disconnect()
+        self._extensions.connection_lost()
 
     def pause_writing(self) -> None:
         """Watches a client that reads more slowly than the server writes."""
         super().pause_writing()
         self._unread.start()
+        if self._extensions.sink is not None:
+            self._extensions.sink.full = True
 
     def resume_writing(self) -> None:
         """Stops watching: the client has caught up."""
         super().resume_writing()
         self._unread.stop()
+        if self._extensions.sink is not None:
+            self._extensions.sink.drain()
 
     def data_received(self, data: bytes) -> None:
         """Parses what was read, then checks the size limits and sets the timers."""
@@ -148,7 +121,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Validates a complete head and starts the request."""
         self._unfinished = 0
-        self._check_head()
+        self.url, self.expect_100_continue = check_head(
+            self.parser.get_http_version(), self.url, self.headers
+        )
+        if self._large_read and head_size(self.url, self.headers) > MAX_HEAD:
+            raise RequestRejected(error_answers.HEAD_TOO_LARGE)
+        if len(self.pipeline) >= MAX_WAITING:
+            raise RequestRejected(error_answers.TOO_MANY_PIPELINED)
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise RequestRejected(error_answers.INVALID_TARGET)
@@ -161,7 +140,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.headers += self._upgrade_headers
             self._upgrade_headers = []
         super().on_headers_complete()
-        self.scope["extensions"] = self._extensions
+        self.scope["extensions"] = self._scope_extensions
 
     def on_body(self, body: bytes) -> None:
         """Passes a part of the body on."""
@@ -194,6 +173,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Starts the next pipelined request, or sends a pending rejection, or waits for the next request."""
         self.server_state.total_requests += 1
+        if self._extensions.sink is not None:
+            self._extensions.end_sink()
         if self.transport.is_closing():
             return
         if self.flow.read_paused:
@@ -209,66 +190,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self.timeout_keep_alive_task is None:
                 self._await_request(self.timeout_keep_alive)
 
-    # -- extensions for the application --------------------------------------------------------------
-
-    def _watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Calls `callback` when the client of the current request disconnects.
-
-        Returns a function that stops it.
-        """
-        if self.flow.read_paused:  # by a large body; reading also detects the disconnect
-            self.flow.resume_reading()
-        self._on_disconnect = callback
-        if self._lost:
-            callback()
-
-        def forget() -> None:
-            # A call may still clean up after its answer while the next one is already watched.
-            if self._on_disconnect is callback:
-                self._on_disconnect = None
-
-        return forget
-
-    def _whole_body(self, receive: Any) -> bytes | None:
-        """The body of a request that has arrived completely; None if the application has to receive it.
-
-        `receive`: the request's own `receive`, which identifies it among the pipelined requests.
-        """
-        cycle = getattr(receive, "__self__", None)
-        if not isinstance(cycle, RequestResponseCycle) or cycle.more_body or cycle.disconnected:
-            return None
-        body, cycle.body = bytes(cycle.body), bytearray()
-        cycle.message_event.clear()  # a later `receive` waits for the disconnect
-        return body
-
-    def _answer(self, send: Any, status: int, headers: HeaderList, body: bytes) -> bool:
-        """Sends a complete answer in one write. False if uvicorn has to send it step by step.
-
-        `send`: the request's own `send`, which identifies it among the pipelined requests.
-        """
-        cycle = getattr(send, "__self__", None)
-        if (
-            not isinstance(cycle, RequestResponseCycle)  # a middleware wraps `send`
-            or cycle.response_started
-            or cycle.disconnected
-            or not cycle.keep_alive
-            or cycle.scope["method"] == "HEAD"
-            or self.flow.write_paused
-        ):
-            return False
-        lines = [STATUS_LINE[status]]
-        for name, value in (*cycle.default_headers, *headers):
-            if name == b"connection" or _INVALID_VALUE(value):
-                return False
-            lines += (name, b": ", value, b"\r\n")
-        lines += (b"\r\n", body)
-        self._coalescing.write_now(b"".join(lines))
-        cycle.waiting_for_100_continue = False
-        cycle.response_started = cycle.response_complete = True
-        cycle.message_event.set()
-        cycle.on_response()
-        return True
-
     def _release(self) -> None:
         """Breaks the reference cycles of a lost connection, which otherwise wait for the garbage collector.
 
@@ -277,7 +198,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()  # uvicorn forgets this after a reset
         self._coalescing.release()
         self.pipeline.clear()
-        self.cycle = self.scope = self._extensions = None  # type: ignore[assignment]
+        self.cycle = self.scope = self._scope_extensions = None  # type: ignore[assignment]
 
     # -- reading -------------------------------------------------------------------------------------
 
@@ -316,98 +237,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
         After an upgrade the parser would stop reading HTTP. The application still sees all headers.
         """
-        version = self.parser.get_http_version().encode()
-        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
-        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        head = head_without_upgrade(
+            self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
+        )
         self._upgrade_headers = [header for header in self.headers if header[0] == b"upgrade"]
         self._upgrading = False
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.parser.feed_data(b"\r\n".join((*lines, b"", b"")))
-
-    def _check_head(self) -> None:
-        """Raises RequestRejected for an invalid head."""
-        version, headers = self.parser.get_http_version(), self.headers
-        seen = dict(headers)
-        if version not in ("1.1", "1.0"):
-            raise RequestRejected(error_answers.UNSUPPORTED_VERSION)
-        if b"host" not in seen:
-            if version == "1.1":
-                raise RequestRejected(error_answers.INVALID_HOST)
-        elif len(seen) != len(headers) and sum(name == b"host" for name, _ in headers) > 1:
-            raise RequestRejected(error_answers.INVALID_HOST)
-        if b"transfer-encoding" in seen:
-            codings = {value.strip().lower() for name, value in headers if name == b"transfer-encoding"}
-            if version == "1.0" or codings != {b"chunked"}:
-                raise RequestRejected(error_answers.UNSUPPORTED_TRANSFER_ENCODING)
-        self.expect_100_continue = seen.get(b"expect", b"").lower() == b"100-continue"
-        if self.url[:1] != b"/" and self.url != b"*":
-            target = origin_form(self.url, seen.get(b"host"))
-            if target is None:
-                raise RequestRejected(error_answers.INVALID_TARGET)
-            self.url = target
-        if self._large_read and _size(self.url, self.headers) > MAX_HEAD:
-            raise RequestRejected(error_answers.HEAD_TOO_LARGE)
-        if len(self.pipeline) >= MAX_WAITING:
-            raise RequestRejected(error_answers.TOO_MANY_PIPELINED)
-
-    # -- timers --------------------------------------------------------------------------------------
-
-    def _await_request(self, seconds: float) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(seconds, self._check_idle)
-
-    def _check_idle(self) -> None:
-        """Closes an idle connection. One timer checks it, so that none is set and cancelled per request."""
-        self.timeout_keep_alive_task = None
-        if self._answering() or self._unfinished or self._in_body:
-            return  # the end of the answer sets the timer again
-        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
-        if left > 0:
-            self._await_request(left)
-        else:
-            self.timeout_keep_alive_handler()
-
-    def _await_head(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._on_head_timeout)
-
-    def _await_body(self) -> None:
-        now = self.loop.time()
-        if self._rate is not None:
-            self._rate.touch(now)
-            return
-        self._rate = BodyRate(self._body_seconds, self._body_rate, now)
-        self._deadline = self.loop.call_later(self._rate.next_check(now), self._check_rate)
-
-    def _stop_timer(self) -> None:
-        self._rate = None
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _on_head_timeout(self) -> None:
-        self._deadline = None
-        if self._unfinished:
-            self._reject(error_answers.HEAD_TOO_SLOW)
-        else:
-            self.transport.close()  # no request ever came
-
-    def _check_rate(self) -> None:
-        """Rejects a body that arrives too slowly.
-
-        The time does not count while the server does not read, or answers an earlier request of the
-        connection.
-        """
-        self._deadline = None
-        rate, now = self._rate, self.loop.time()
-        if rate is None:
-            return
-        if self.flow.read_paused or self.pipeline:
-            rate.restart(now)
-        rejection = rate.rejection(now)
-        if rejection is None:
-            self._deadline = self.loop.call_later(rate.next_check(now), self._check_rate)
-        else:
-            self._reject(rejection)
+        self.parser.feed_data(head)
 
     # -- rejecting -----------------------------------------------------------------------------------
 
@@ -434,10 +271,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             else:
                 self._send_rejection(answer)
 
-    def _answering(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and not cycle.response_complete
-
     def _send_rejection(self, answer: bytes) -> None:
         if self.transport.is_closing():
             return
@@ -446,6 +279,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _should_linger(self) -> bool:
         """Whether to delay the close, because the client has its answer but still sends a body."""
+        if self._extensions.sink is not None:
+            self._extensions.sink.mute()  # its response remains incomplete
         if self._rejected or not self._in_body:
             return False
         self._rejected = True
@@ -453,8 +288,3 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self._linger.start()
         return True
-
-
-def _size(url: bytes, headers: HeaderList) -> int:
-    """Bytes of a head in its shortest form."""
-    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)

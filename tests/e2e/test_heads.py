@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.server import http_protocol, lingering_close
+from chat2response.server import lingering_close, time_limits
 from tests.e2e.conftest import Start
 from tests.support.e2e.dialect_pairs import body_for, post
 from tests.support.e2e.gateway import Running
@@ -21,7 +21,7 @@ HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     # What a test sends arrives sooner, also on a busy machine.
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 1.5)
+    monkeypatch.setattr(time_limits, "HEAD_SECONDS", 1.5)
     monkeypatch.setattr(lingering_close, "SILENCE", 0.0)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chat2response.server import http_protocol
-from chat2response.server.body_rate import WINDOW
 from chat2response.server.error_answers import MAX_HEAD, MAX_WAITING
+from chat2response.server.time_limits import WINDOW
 from tests.support.cli.server_protocol import Served, cuts, served
 
 GET = b"GET /x HTTP/1.1\r\nHost: h\r\n"

@@ -5,17 +5,18 @@ client disconnects, the upstream call is stopped at once, whether the response h
 """
 
 from chat2response.api.bridge.authentication import Authenticator
-from chat2response.api.bridge.stream_sender import StreamSender, StreamTimeouts
+from chat2response.api.bridge.timed_sink import StreamTimeouts, TimedSink
+from chat2response.api.http.asgi_sink import AsgiSink
 from chat2response.api.http.body_buffers import Allocation, BodyBuffers
 from chat2response.api.http.disconnect import on_disconnect
 from chat2response.api.http.query import query_parameters
-from chat2response.api.http.request import FLOW_CONTROL, HOPS, FlowControl, Request
+from chat2response.api.http.request import HOPS, Request
 from chat2response.convert.client_profiles import CLIENT_PROFILES, DEFAULT, ClientProfile
 from chat2response.convert.client_profiles import HEADER as PROFILE_HEADER
 from chat2response.convert.dialects.surfaces import PROXY, Surface
 from chat2response.convert.losses import FIDELITIES, FIDELITY_HEADER, HEADER, Fidelity
 from chat2response.convert.requests.request_body import too_many_containers
-from chat2response.engine.call import Answer, Call
+from chat2response.engine.call import Call, OutgoingStream
 from chat2response.engine.engine import Engine
 from chat2response.engine.run import Run
 from chat2response.errors import InvalidRequest
@@ -135,7 +136,8 @@ async def deliver(run: Run, request: Request, timeouts: StreamTimeouts) -> None:
                 await request.respond(answer.status, answer.body, media_type, headers)
                 return
             await request.start(answer.status, media_type, (*headers, *_STREAM_HEADERS))
-            await _stream(answer, run, request, timeouts)
+            assert answer.stream is not None
+            await _stream(answer.stream, run, request, timeouts)
             unwatch()  # from here on a disconnect only means that the response has ended
             watching = False
             await request.send({"type": "http.response.body", "body": b""})
@@ -144,20 +146,19 @@ async def deliver(run: Run, request: Request, timeouts: StreamTimeouts) -> None:
             unwatch()
 
 
-async def _stream(answer: Answer, run: Run, request: Request, timeouts: StreamTimeouts) -> None:
-    assert answer.batches is not None and answer.keepalive is not None
-    sender = StreamSender(request.send, answer.keepalive, lambda: run.stop(TIMEOUT), timeouts)
-    flow: FlowControl | None = (request.scope.get("extensions") or {}).get(FLOW_CONTROL)
+async def _stream(stream: OutgoingStream, run: Run, request: Request, timeouts: StreamTimeouts) -> None:
+    sink = request.sink()
+    timed = TimedSink(sink, stream.keepalive, lambda: run.stop(TIMEOUT), timeouts)
     try:
-        async for batch in answer.batches:
-            request.size += len(batch)
-            await sender.send(batch)
-            if flow is not None and flow.write_paused:
-                del batch  # the connection buffers it: a slow client must not cost this memory twice
-                await sender.wait_until_drained(flow.drain())
-        await sender.end()
+        await stream.send(timed)
+        timed.close()
+        if isinstance(sink, AsgiSink):
+            await sink.finish()
     finally:
-        sender.cancel()
+        timed.close()
+        request.size = timed.size
+        if isinstance(sink, AsgiSink):
+            sink.cancel()
 
 
 def _client(name: str | None) -> ClientProfile:

@@ -4,10 +4,12 @@ This is the one place that turns errors into bodies.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, Protocol
+from typing import Any
 
+from chat2response.api.http.asgi_sink import AsgiSink
 from chat2response.api.http.body_buffers import Allocation
 from chat2response.api.http.body_decoding import decode, decoder_of, too_large
+from chat2response.engine.sink import Sink
 from chat2response.errors import BridgeError, LoopDetected
 from chat2response.observe.call_record import CallRecord
 from chat2response.wire.headers import HeaderList
@@ -26,25 +28,15 @@ CLOSE = (b"connection", b"close")
 SEND_RESPONSE = "chat2response.send_response"
 """In the `extensions` of a scope, under our own server: takes `send`, status, headers and body of a whole
 response, and returns whether it has sent them. If not, they are sent as under any other server."""
-FLOW_CONTROL = "chat2response.flow_control"
-"""In the same `extensions`: a `FlowControl`. Under another server `send` itself waits for slow clients."""
+SINK = "chat2response.sink"
+"""In the same `extensions`: takes `send` of a response whose head is sent, and returns a `Sink` for its body.
+None: it has to be sent, as under any other server. The empty last `http.response.body` ends the response."""
 WHOLE_BODY = "chat2response.whole_body"
 """In the same `extensions`: takes `receive`, and returns the body of a request that has arrived completely.
 None: it has to be received, as under any other server."""
 HOPS = b"x-chat2response-hops"
 _MAX_ID = 128
 _MAX_HOPS = 4  # gateways in a chain; a longer chain is taken for a loop
-
-
-class FlowControl(Protocol):
-    """Backpressure of one connection."""
-
-    write_paused: bool
-    """Whether the write buffer is full: then wait in `drain` before writing more."""
-
-    async def drain(self) -> None:
-        """Waits until the buffer has room again, or the client has disconnected."""
-        ...
 
 
 class ClientDisconnected(Exception):
@@ -161,6 +153,13 @@ class Request:
     def _head(self, media_type: bytes, headers: Iterable[tuple[bytes, bytes]]) -> HeaderList:
         common = ((b"content-type", media_type), (b"x-request-id", self.id.encode("latin-1")))
         return [*common, *self.extra_headers, *headers]
+
+    def sink(self) -> Sink:
+        """The sink for the body of a stream, after `start`. The caller finishes an `AsgiSink`."""
+        extensions = self.scope.get("extensions")
+        open_sink = extensions.get(SINK) if extensions else None
+        sink: Sink | None = None if open_sink is None else open_sink(self.send)
+        return AsgiSink(self.send) if sink is None else sink
 
     async def respond(
         self, status: int, body: bytes, media_type: bytes = JSON, headers: Iterable[tuple[bytes, bytes]] = ()

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 from uvicorn.server import ServerState
@@ -84,7 +84,7 @@ class Served:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 
-    async def send(self, *pieces: bytes) -> "Served":
+    async def send(self, *pieces: bytes) -> Self:
         """Delivers each piece as one read, and lets the protocol handle it before the next."""
         for piece in pieces:
             self.protocol.data_received(piece)
