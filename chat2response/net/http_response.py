@@ -158,7 +158,8 @@ class HttpResponse:
             receiver.on_data(data)  # nearly every read of a stream
             return
         received.add(data)
-        self._pass_on()
+        if receiver is not None:
+            self._pass_on()
         if received.size > _HIGH_WATER and not self.reading_paused:
             self.reading_paused = True
             self._connection.pause_reading()
@@ -166,7 +167,8 @@ class HttpResponse:
     def finish(self) -> None:
         """Marks the body as complete."""
         self._finished = True
-        self._pass_on()
+        if self._receiver is not None:
+            self._pass_on()
 
     def fail(self, error: StreamInterrupted | UpstreamError) -> None:
         """Marks the body as interrupted. Bytes that have arrived still pass."""

@@ -13,10 +13,12 @@ SLICE = 16 * 1024
 class ReceivedBytes:
     """`size`: the received bytes that have not been taken, in their content encoding."""
 
-    __slots__ = ("_decoded", "_decoder", "_pieces", "_start", "size")
+    __slots__ = ("_decoded", "_decoder", "_pieces", "_start", "encoded", "size")
 
     def __init__(self) -> None:
         self.size = 0
+        self.encoded = False
+        """Whether the bytes have a content encoding."""
         self._pieces: list[bytes] = []
         self._start = 0  # in the first piece: the bytes before it have been taken
         self._decoder: Decoder | None = None
@@ -25,11 +27,7 @@ class ReceivedBytes:
     def decode_with(self, decoder: Decoder) -> None:
         """Decodes all bytes, which must be none so far."""
         self._decoder = decoder
-
-    @property
-    def encoded(self) -> bool:
-        """Whether the bytes have a content encoding."""
-        return self._decoder is not None
+        self.encoded = True
 
     @property
     def incomplete(self) -> bool:
@@ -45,6 +43,9 @@ class ReceivedBytes:
         """At most `SLICE` decoded bytes; empty if there are none. Raises UpstreamError."""
         decoder = self._decoder
         if decoder is None:
+            if len(self._pieces) == 1 and self.size <= SLICE and not self._start:  # nearly always
+                self.size = 0
+                return self._pieces.pop()
             return self._take_received()
         try:
             while not (piece := next(self._decoded, b"")):
