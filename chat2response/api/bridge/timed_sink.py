@@ -112,7 +112,7 @@ class TimedSink:
             self._wait_for_client()
 
     def on_drained(self, callback: Callable[[], None], /) -> None:
-        """Calls `callback` once: when the sink is not full (at once, if it is not), or ends."""
+        """Calls `callback` once: when the client reads again (at once, if it does), or has disconnected."""
         self._sink.on_drained(callback)
 
     def close(self) -> None:
