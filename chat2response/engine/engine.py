@@ -1,7 +1,7 @@
 """`Engine.open(call)`: runs one call as an async context.
 
     async with engine.open(call) as answer:
-        ... answer.body, or answer.batches ...
+        ... answer.body, or await answer.stream.send(sink) ...
 
 Entering chooses the plan, calls the upstream and waits for its first event; it raises a BridgeError, which
 becomes an HTTP status. Leaving, or failing to enter, closes the upstream. `stop(fault)` may be called at any

@@ -18,12 +18,13 @@ class Sink(Protocol):
         ...
 
     def on_drained(self, callback: Callable[[], None], /) -> None:
-        """Calls `callback` once: when the sink is no longer full, or the client has disconnected."""
+        """Calls `callback` once: when the sink is no longer full (at once, if it is not), or the client has
+        disconnected. It may come after the end of the stream."""
         ...
 
 
 class NoSink:
-    """Drops what is written: the sink of a stream before its start and after its end."""
+    """Drops what is written: takes the place of a sink before the start of a stream and after its end."""
 
     full = False
 
@@ -31,7 +32,8 @@ class NoSink:
         """Drops `data`."""
 
     def on_drained(self, callback: Callable[[], None], /) -> None:
-        """Does nothing: this sink is never full."""
+        """Calls `callback` at once: nobody has to be waited for."""
+        callback()
 
 
 NO_SINK = NoSink()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
 
-from chat2response.engine.sink import Sink
+from chat2response.engine.sink import NO_SINK, Sink
 from chat2response.wire.sse import first_payload
 
 
@@ -40,22 +40,6 @@ class _LoopTimers:
     def __init__(self) -> None:
         self.time = monotonic
         self.call_later = asyncio.get_running_loop().call_later
-
-
-class _Closed:
-    """Stands in for the client's sink after the end of the stream."""
-
-    full = False
-
-    def write(self, data: bytes, /) -> None:
-        """Drops `data`."""
-
-    def on_drained(self, callback: Callable[[], None], /) -> None:
-        """Nobody reads: there is nothing to wait for."""
-        callback()
-
-
-_CLOSED: Sink = _Closed()
 
 
 def _nothing() -> bytes:
@@ -120,7 +104,7 @@ class TimedSink:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._sink = _CLOSED
+        self._sink = NO_SINK
         self._keepalive = self._stalled = _nothing  # they refer to the run, which refers to its stream
         self.full = False
 

@@ -1,7 +1,7 @@
 """A scene: one engine over fakes, which checks after each test that nothing is left behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from chat2response.upstreams.routes import Routes
 from chat2response.wire.json import encode
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.engine.fakes import FakeDialect, FakeReply, FakeTurn, FakeUpstream, FragileStore
+from tests.support.fake_sink import FakeSink
 
 KEY = "sk-test-000111222333"
 BODIES: dict[str, dict[str, Any]] = {
@@ -156,36 +157,23 @@ async def rest(answer: Answer) -> bytes:
         return await client.rest()
 
 
-class Client:
-    """Takes the stream of an answer write by write. It is the Sink, too; a test may say that it is full."""
+class Client(FakeSink):
+    """Takes the stream of an answer write by write. It is the stream's sink, too."""
 
     def __init__(self, stream: Any) -> None:
         """`stream`: an answer, or its stream."""
-        self.stream = stream.stream if isinstance(stream, Answer) else stream
-        self.writes: list[bytes] = []
-        """What was written and is not taken yet."""
+        super().__init__()
+        self.stream: Any = stream.stream if isinstance(stream, Answer) else stream
         self.sent = b""
-        """All that was written."""
-        self.full = False
-        self._drained: list[Callable[[], None]] = []
+        """All that was written; `writes`: what is not taken yet."""
         self._progress = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def write(self, data: bytes, /) -> None:
         if data:
             self.sent += data
-            self.writes.append(data)
+            super().write(data)
             self._progress.set()
-
-    def on_drained(self, callback: Callable[[], None], /) -> None:
-        self._drained.append(callback)
-
-    def drain(self) -> None:
-        """The client has read all that was written."""
-        self.full = False
-        callbacks, self._drained = self._drained, []
-        for callback in callbacks:
-            callback()
 
     async def next(self) -> bytes:
         """The next write; empty at the end."""
