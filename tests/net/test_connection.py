@@ -9,7 +9,7 @@ from chat2response.errors import UpstreamUnreachable
 from chat2response.net.connection import Connection
 from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.wire.fault import CANCELLED
-from tests.support.http_requests import PATH, STREAM, body_of, post, settle
+from tests.support.http_requests import PATH, STREAM, Body, body_of, post, settle
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 # -- kept connections --------------------------------------------------------------------------------
@@ -31,7 +31,7 @@ async def test_it_is_used_again_when_only_the_end_was_still_on_its_way(
     end = asyncio.Event()
     upstream.play(STREAM.but(steps=(b"data: [DONE]\n\n", end)))
     response = await post(transport, upstream)
-    assert await response.chunk() == b"data: [DONE]\n\n"
+    assert await Body(response).next() == b"data: [DONE]\n\n"
     closing = asyncio.ensure_future(response.close(finished=True))
     await asyncio.sleep(0)
     end.set()
@@ -45,7 +45,7 @@ async def test_an_end_that_does_not_come_is_not_awaited_for_ever(
 ) -> None:
     upstream.play(STREAM.but(steps=(b"data: [DONE]\n\n",), end="stall"))
     response = await post(transport, upstream)
-    await response.chunk()
+    await Body(response).next()
     await response.close(finished=True)
     assert await asyncio.wait_for(upstream.last.gone.wait(), PATIENCE)
 
@@ -64,14 +64,15 @@ async def test_it_is_not_used_again_when_its_answer_was_not_whole(
     }
     upstream.play(scripts[why], Script(PATH, (b"{}",)))
     response = await post(transport, upstream)
-    assert await response.chunk() == b"a"
+    body = Body(response)
+    assert await body.next() == b"a"
     if why == "stopped":
         response.stop(CANCELLED)
     elif why == "cut":
         with pytest.raises(StreamInterrupted):
-            await response.chunk()
+            await body.next()
     elif why != "left early":
-        assert await response.chunk() == b""
+        assert await body.next() == b""
     await response.close()
     assert await body_of(await post(transport, upstream)) == b"{}"
     assert upstream.accepted == 2
