@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from chat2response.net.http_response import HttpResponse, StreamInterrupted
-from chat2response.net.transport import HttpTransport
+from chat2response.net.transport import HttpResponse, HttpTransport, StreamInterrupted
 from chat2response.upstreams.demo.server import Answer
 from chat2response.upstreams.demo.transport import DemoTransport, Playback
 from chat2response.wire.fault import DRAINING, REVOKED
