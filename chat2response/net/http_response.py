@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable, release_frames
 from chat2response.net.received_bytes import SLICE, ReceivedBytes
 from chat2response.net.receiver import Receiver, StreamInterrupted
 from chat2response.net.whole_body import Discard, WholeBody
@@ -42,7 +42,7 @@ class HttpResponse:
     """
 
     __slots__ = ("_connection", "_error", "_finished", "_passing_on", "_paused", "_received", "_receiver",
-                 "_waiter", "headers", "reading_paused", "status")  # fmt: skip
+                 "_waiter", "_yielding", "headers", "reading_paused", "status")  # fmt: skip
 
     def __init__(self, connection: ConnectionControl) -> None:
         self.status = 0
@@ -54,6 +54,7 @@ class HttpResponse:
         self._receiver: Receiver | None = None
         self._paused = False
         self._passing_on = False  # inside `_pass_on`, which a receiver may lead back to
+        self._yielding = False  # the loop has its turn before more is passed on
         self._finished = False
         self._error: StreamInterrupted | UpstreamError | None = None
         self._waiter: asyncio.Future[None] | None = None  # for the head
@@ -72,9 +73,7 @@ class HttpResponse:
         """Waits for the head. Raises UpstreamUnreachable or UpstreamTimeout."""
         while not self.status:
             if self._error is not None:
-                # An error that is raised and stays stored would make a reference cycle.
-                error, self._error = self._error, StreamInterrupted(RESET)
-                raise _error_before_head(error)
+                raise self._take(self._error)
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
 
@@ -103,17 +102,17 @@ class HttpResponse:
         received = self._received
         whole = self._finished and self._error is None and not received.encoded
         if whole and received.size <= min(limit, SLICE):
+            self._receiver = None
             return received.take()  # nearly every answer
         body = WholeBody(limit)
         self.push(body)
         return await body.wait()
 
     def stop(self, fault: Fault) -> None:
-        """Ends the body now, even if bytes had arrived."""
+        """Ends the body now, even if bytes had arrived, or an interruption that has not passed."""
         self._received.clear()
-        if self._error is None:
-            self._paused = False
-            self._end(StreamInterrupted(fault))
+        self._paused = False
+        self._end(self._error or StreamInterrupted(fault))
 
     async def close(self, *, finished: bool = False) -> None:
         """Closes the connection, unless the whole body has arrived: then it serves the next request.
@@ -157,6 +156,8 @@ class HttpResponse:
         ):
             receiver.on_data(data)  # nearly every read of a stream
             return
+        if self._error is not None:  # stopped, or broken: nothing more passes
+            return
         received.add(data)
         if receiver is not None:
             self._pass_on()
@@ -193,16 +194,22 @@ class HttpResponse:
 
     def _pass_on(self) -> None:
         """Passes bytes to the receiver until it pauses or none are left, then the end."""
-        if self._passing_on:
+        if self._passing_on or self._yielding:
             return
         self._passing_on, passed = True, 0
         received = self._received
         try:
-            while self._receiver is not None and not self._paused:
+            while (receiver := self._receiver) is not None and not self._paused:
                 if passed >= _BYTES_PER_TURN and received.encoded:  # a few bytes may decode to megabytes
-                    asyncio.get_running_loop().call_soon(self._pass_on)
+                    self._yielding = True
+                    asyncio.get_running_loop().call_soon(self._continue)
                     return
-                data, receiver = received.take(), self._receiver
+                try:
+                    data = received.take()
+                except UpstreamError as error:
+                    received.clear()
+                    release_frames(error)
+                    data, self._error = b"", error
                 if data:
                     passed += len(data)
                     receiver.on_data(data)
@@ -210,11 +217,12 @@ class HttpResponse:
                 self._pass_end()
                 if self._receiver is receiver:  # else it is gone, or another one took its place at the end
                     return
-        except UpstreamError as error:
-            self._received.clear()
-            self._end(error)
         finally:
             self._passing_on = False
+
+    def _continue(self) -> None:
+        self._yielding = False
+        self._pass_on()
 
     def _pass_end(self) -> None:
         """All bytes have passed: the end follows, or else more bytes are read."""
@@ -235,17 +243,19 @@ class HttpResponse:
         if receiver is not None:
             receiver.on_end(error)
 
+    def _take(self, error: StreamInterrupted | UpstreamError) -> Exception:
+        """The error in place of a head. One that stays in an attribute or a variable while it is raised would
+        make a reference cycle."""
+        self._error = StreamInterrupted(RESET)
+        if not isinstance(error, StreamInterrupted):
+            return error
+        if error.fault.cause == "timeout":
+            return UpstreamTimeout("The upstream did not answer in time.")
+        message = "The upstream closed the connection without a response."
+        return UpstreamUnreachable(message, internal=error.fault.message)
+
     def _wake(self) -> None:
         """Wakes who awaits the head. A waiter that is done has been woken, or its task was cancelled."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-
-def _error_before_head(error: StreamInterrupted | UpstreamError) -> Exception:
-    if isinstance(error, StreamInterrupted):
-        if error.fault.cause == "timeout":
-            return UpstreamTimeout("The upstream did not answer in time.")
-        message = "The upstream closed the connection without a response."
-        return UpstreamUnreachable(message, internal=error.fault.message)
-    return error

@@ -58,9 +58,9 @@ class ReceivedBytes:
         return piece
 
     def put_back(self, data: bytes) -> None:
-        """Takes decoded bytes back, to be taken first."""
+        """Takes decoded bytes back, which are not none, to be taken first."""
         if self._decoder is not None:
-            self._decoded = chain((data,), self._decoded)
+            self._decoded = chain(split_pieces(iter((data,)), SLICE), self._decoded)
             return
         rest = b"".join(self._pieces)[self._start :]
         self._pieces, self._start = [data + rest], 0

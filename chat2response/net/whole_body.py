@@ -47,10 +47,14 @@ class WholeBody:
         if not self._ended:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        error, self._error = self._error, None  # one that is raised and stays stored makes a cycle
-        if error is not None:
-            raise cut_error(error.fault) if isinstance(error, StreamInterrupted) else error
+        if self._error is not None:
+            raise self._take(self._error)
         return self._first if self._body is None else self._first + self._body
+
+    def _take(self, error: StreamInterrupted | UpstreamError) -> UpstreamError:
+        """The error to raise. One that stays in an attribute or a variable would make a reference cycle."""
+        self._error = None
+        return cut_error(error.fault) if isinstance(error, StreamInterrupted) else error
 
 
 class Discard:

@@ -101,7 +101,8 @@ class HttpReply:
 
     def push(self, receiver: Receiver) -> None:
         """Passes the body, without the gateway's key, to `receiver` as it arrives."""
-        self._response.push(receiver if self._secret is None else SecretRemover(self._secret, receiver))
+        response = self._response
+        response.push(receiver if self._secret is None else SecretRemover(response, self._secret, receiver))
 
     def pause(self) -> None:
         """Passes nothing on until `resume`."""

@@ -43,9 +43,10 @@ class KindSniffer:
 class SecretRemover:
     """Passes a stream to `receiver` without a secret."""
 
-    __slots__ = ("_filter", "_receiver")
+    __slots__ = ("_filter", "_receiver", "_response")
 
-    def __init__(self, secret: Secret, receiver: Receiver) -> None:
+    def __init__(self, response: HttpResponse, secret: Secret, receiver: Receiver) -> None:
+        self._response = response
         self._filter = SecretFilter(secret)
         self._receiver = receiver
 
@@ -56,7 +57,9 @@ class SecretRemover:
             self._receiver.on_data(data)
 
     def on_end(self, error: StreamInterrupted | UpstreamError | None, /) -> None:
-        """Passes on the rest of a complete body, then its end."""
+        """Passes on the rest of a complete body, then its end, which waits if the rest makes it pause."""
         if error is None and (rest := self._filter.close()):
-            self._receiver.on_data(rest)
-        self._receiver.on_end(error)
+            self._response.put_back(rest)
+            self._response.push(self._receiver)
+        else:
+            self._receiver.on_end(error)

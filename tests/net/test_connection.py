@@ -9,7 +9,8 @@ from chat2response.errors import UpstreamUnreachable
 from chat2response.net.connection import Connection
 from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.wire.fault import CANCELLED
-from tests.support.http_requests import PATH, STREAM, body_of, post, settle
+from tests.support.driven_response import Recorder, fault_of
+from tests.support.http_requests import PATH, STREAM, Body, body_of, post, settle
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 # -- kept connections --------------------------------------------------------------------------------
@@ -31,7 +32,7 @@ async def test_it_is_used_again_when_only_the_end_was_still_on_its_way(
     end = asyncio.Event()
     upstream.play(STREAM.but(steps=(b"data: [DONE]\n\n", end)))
     response = await post(transport, upstream)
-    assert await response.chunk() == b"data: [DONE]\n\n"
+    assert await Body(response).next() == b"data: [DONE]\n\n"
     closing = asyncio.ensure_future(response.close(finished=True))
     await asyncio.sleep(0)
     end.set()
@@ -45,7 +46,7 @@ async def test_an_end_that_does_not_come_is_not_awaited_for_ever(
 ) -> None:
     upstream.play(STREAM.but(steps=(b"data: [DONE]\n\n",), end="stall"))
     response = await post(transport, upstream)
-    await response.chunk()
+    await Body(response).next()
     await response.close(finished=True)
     assert await asyncio.wait_for(upstream.last.gone.wait(), PATIENCE)
 
@@ -64,14 +65,15 @@ async def test_it_is_not_used_again_when_its_answer_was_not_whole(
     }
     upstream.play(scripts[why], Script(PATH, (b"{}",)))
     response = await post(transport, upstream)
-    assert await response.chunk() == b"a"
+    body = Body(response)
+    assert await body.next() == b"a"
     if why == "stopped":
         response.stop(CANCELLED)
     elif why == "cut":
         with pytest.raises(StreamInterrupted):
-            await response.chunk()
+            await body.next()
     elif why != "left early":
-        assert await response.chunk() == b""
+        assert await body.next() == b""
     await response.close()
     assert await body_of(await post(transport, upstream)) == b"{}"
     assert upstream.accepted == 2
@@ -249,6 +251,50 @@ async def test_a_connection_that_was_paused_is_read_again_before_its_next_answer
     assert free == [connection]
     assert not socket.paused
     connection.abort()
+
+
+@pytest.mark.parametrize("inside", ["nothing", "stop", "pause"])
+async def test_a_connection_is_free_only_after_its_last_read(inside: str) -> None:
+    """A receiver runs inside the read, and could send the next request."""
+    free: list[Connection] = []
+    socket: Any = FakeTransport()
+    connection = Connection(60.0, 60.0, free.append)
+    connection.connection_made(socket)
+    response = connection.send(b"", b"")
+
+    def act(_: object) -> None:
+        assert free == []
+        if inside == "stop":
+            response.stop(CANCELLED)
+        elif inside == "pause":
+            response.pause()
+
+    receiver = Recorder(act, lambda _: None if inside == "pause" else act(_))
+    response.push(receiver)
+    arrive(connection, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+    assert free == [connection]
+    assert (receiver.data, receiver.ended) == (b"{}", inside != "pause")
+    if inside == "pause":
+        connection.send(b"", b"")
+        response.resume()
+        assert receiver.ended
+        assert not socket.paused
+    connection.abort()
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_a_stop_inside_a_read_that_breaks_is_the_only_end(pieces: int) -> None:
+    socket: Any = FakeTransport()
+    connection = Connection(60.0, 60.0, lambda _: None)
+    connection.connection_made(socket)
+    response = connection.send(b"", b"")
+    receiver = Recorder(lambda _: response.stop(CANCELLED))
+    response.push(receiver)
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+    for data in (chunked + b"ZZ\r\n",) if pieces == 1 else (chunked, b"ZZ\r\n"):
+        arrive(connection, data)
+    assert receiver.data == b"{}"
+    assert fault_of(*receiver.ends) == CANCELLED
 
 
 async def test_a_stop_of_an_answer_that_was_whole_leaves_the_connection_to_others(

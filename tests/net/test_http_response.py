@@ -12,9 +12,21 @@ import zstandard
 
 from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from chat2response.net.connection import READ
+from chat2response.net.received_bytes import SLICE
 from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.wire.fault import CANCELLED, RESET, REVOKED, TIMEOUT
-from tests.support.http_requests import IMPATIENT, PATH, PATIENT, STREAM, body_of, cut_of, post, settle, until
+from tests.support.http_requests import (
+    IMPATIENT,
+    PATH,
+    PATIENT,
+    STREAM,
+    Body,
+    body_of,
+    cut_of,
+    post,
+    settle,
+    until,
+)
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
 # -- bodies ------------------------------------------------------------------------------------------
@@ -34,11 +46,12 @@ async def test_what_has_arrived_is_handed_on_as_it_arrives(
     go = asyncio.Event()
     upstream.play(STREAM.but(steps=(b"first", go, b"second")))
     response = await post(transport, upstream)
-    assert await response.chunk() == b"first"
+    body = Body(response)
+    assert await body.next() == b"first"
     go.set()
-    assert await response.chunk() == b"second"
-    assert await response.chunk() == b""
-    assert await response.chunk() == b"", "the end stays the end"
+    assert await body.next() == b"second"
+    assert await body.next() == b""
+    assert await Body(response).next() == b"", "the end stays the end"
     await response.close()
 
 
@@ -61,8 +74,9 @@ async def test_a_body_that_is_cut_while_it_is_awaited(
     go = asyncio.Event()
     upstream.play(STREAM.but(steps=(b"a", go), end="reset"))
     response = await post(transport, upstream)
-    assert await response.chunk() == b"a"
-    reading = asyncio.ensure_future(response.chunk())
+    body = Body(response)
+    assert await body.next() == b"a"
+    reading = asyncio.ensure_future(body.next())
     await asyncio.sleep(0)
     go.set()
     with pytest.raises(StreamInterrupted) as caught:
@@ -105,11 +119,19 @@ async def test_a_slow_reader_makes_the_upstream_wait(
     response = await post(transport, upstream)
     await until(lambda: response.reading_paused)
     await settle()
-    assert response._buffered < 2 * READ, "one read, where a few bytes were there before it"
-    assert len(await response.chunk()) < 2 * READ
+    received = response._received
+    assert received.size < 2 * READ, "one read, where a few bytes were there before it"
+    slow = Body(response, slow=True)
+    taken = len(await slow.next())
+    assert taken <= SLICE
     await settle()
-    assert response._buffered < 2 * READ and response.reading_paused, "taking is not asking for more"
-    assert len(await body_of(response)) > 10_000_000 - 2 * READ
+    assert received.size < 2 * READ and response.reading_paused, "a part is not all"
+    taken += len(slow.arrived())
+    assert taken <= 2 * SLICE and response.reading_paused
+    rest = await body_of(response)
+    assert 10_000_000 - 3 * SLICE <= taken + len(rest) <= 10_000_000 - SLICE, (
+        "one slice is with the slow reader"
+    )
     await body_of(await post(transport, upstream))
     assert upstream.accepted == 1
 
@@ -144,7 +166,7 @@ async def test_a_small_answer_that_becomes_huge_is_bounded(
     bomb = gzip.compress(b"\0" * 50_000_000)
     upstream.play(Script(PATH, (bomb,), headers=(("Content-Encoding", "gzip"),)))
     response = await post(transport, upstream)
-    assert len(await response.chunk()) <= 64 * 1024
+    assert len(await Body(response, slow=True).next()) <= 64 * 1024
     with pytest.raises(UpstreamError, match="too large"):
         await response.read(10_000_000)
     await response.close()
@@ -179,13 +201,14 @@ async def test_what_a_few_coded_bytes_stand_for_comes_a_read_at_a_time_with_turn
     response = await post(transport, upstream)
     await upstream.last.played.wait()
     await settle()
-    sizes = []
+    body, sizes = Body(response), []
+    assert len(body.arrived()) <= 64 * 1024, "the first turn is this one"
     async with Turns() as turns:
-        while piece := await response.chunk():
+        while piece := await body.next():
             sizes.append(len(piece))
     await response.close()
-    assert sum(sizes) == len(text)
-    assert max(sizes) <= 64 * 1024
+    assert len(text) - 64 * 1024 <= sum(sizes) < len(text)
+    assert max(sizes) <= 128 * 1024, "of a turn or two"
     assert turns.count >= len(text) // (128 * 1024), "never more than two reads' worth in one turn"
 
 
@@ -209,12 +232,13 @@ async def test_a_stop_between_two_pieces_of_a_coded_read_discards_the_rest(
     coded = gzip.compress(b"\0" * 1_000_000)
     upstream.play(STREAM.but(steps=(coded,), end="stall").adding(("Content-Encoding", "gzip")))
     response = await post(transport, upstream)
-    assert await response.chunk()
-    reading = asyncio.ensure_future(response.chunk())
-    await asyncio.sleep(0)  # it lets others have their turn
+    body = Body(response)
+    taken = len(await body.next())
     response.stop(REVOKED)
+    taken += len(body.arrived())
+    assert taken <= 256 * 1024, "of one turn, and a few more"
     with pytest.raises(StreamInterrupted) as caught:
-        await reading
+        await body.next()
     assert caught.value.fault == REVOKED
     await response.close()
 
@@ -279,11 +303,12 @@ async def test_an_upstream_that_goes_on_speaking_is_not_silent(upstream: Scripte
     upstream.play(STREAM.but(steps=tuple(step for tick in ticks for step in (b"x", tick))))
     transport = Transport(TransportOptions(read_timeout=PATIENT))
     response = await post(transport, upstream)
+    body = Body(response)
     for tick in ticks:  # more than the limit in all, a fifth of it at a time
-        assert await response.chunk() == b"x"
+        assert await body.next() == b"x"
         await asyncio.sleep(PATIENT / 5)
         tick.set()
-    assert await response.chunk() == b""
+    assert await body.next() == b""
     await response.close()
     await transport.close()
 
@@ -304,8 +329,9 @@ async def test_the_clock_does_not_run_while_the_reader_is_the_slow_one(upstream:
 async def test_a_stop_wakes_a_read_that_waits(transport: Transport, upstream: ScriptedUpstream) -> None:
     upstream.play(STREAM.but(steps=(b"a",), end="stall"))
     response = await post(transport, upstream)
-    assert await response.chunk() == b"a"
-    reading = asyncio.ensure_future(response.chunk())
+    body = Body(response)
+    assert await body.next() == b"a"
+    reading = asyncio.ensure_future(body.next())
     await asyncio.sleep(0)
     response.stop(REVOKED)
     with pytest.raises(StreamInterrupted) as caught:
@@ -356,7 +382,7 @@ async def test_cancelling_a_read_leaves_the_exchange_to_be_closed(
 ) -> None:
     upstream.play(STREAM.but(steps=(), end="stall"))
     response = await post(transport, upstream)
-    reading = asyncio.ensure_future(response.chunk())
+    reading = asyncio.ensure_future(response.read())
     await asyncio.sleep(0)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -370,7 +396,7 @@ async def test_cancelling_the_drain_closes_the_connection(
 ) -> None:
     upstream.play(STREAM.but(steps=(b"all",), end="stall"))
     response = await post(transport, upstream)
-    assert await response.chunk() == b"all"
+    assert await Body(response).next() == b"all"
     closing = asyncio.ensure_future(response.close(finished=True))
     await asyncio.sleep(0)
     closing.cancel()

@@ -13,7 +13,7 @@ from chat2response.errors import UpstreamError, UpstreamTimeout, UpstreamUnreach
 from chat2response.net.proxies import Proxies, Proxy
 from chat2response.net.transport import Transport, TransportOptions
 from chat2response.wire.fault import RESET
-from tests.support.http_requests import PATH, STREAM, body_of, cut_of, post, until
+from tests.support.http_requests import PATH, STREAM, Body, body_of, cut_of, post, until
 from tests.support.outbound_proxy import LOGIN, SECRETS, Certificates, OutboundProxy, StartProxy
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
@@ -159,9 +159,11 @@ async def test_a_stream_comes_through_as_it_is_made(
     second = asyncio.Event()
     either.play(STREAM.but(steps=(b"data: 1\n\n", second, b"data: 2\n\n")))
     response = await post(through(plain_proxy.url()), either)
-    assert await response.chunk() == b"data: 1\n\n"
+    body = Body(response)
+    assert await body.next() == b"data: 1\n\n"
     second.set()
-    assert await body_of(response) == b"data: 2\n\n"
+    assert [await body.next(), await body.next()] == [b"data: 2\n\n", b""]
+    await response.close()
 
 
 async def test_who_hangs_up_stops_the_upstream_behind_it(
@@ -169,7 +171,7 @@ async def test_who_hangs_up_stops_the_upstream_behind_it(
 ) -> None:
     either.play(STREAM.but(steps=(b"data: 1\n\n",), end="stall"))
     response = await post(through(plain_proxy.url()), either)
-    await response.chunk()
+    await Body(response).next()
     await response.close()
     await either.until(either.last.gone.is_set)
     assert len(either.requests) == 1
@@ -229,7 +231,7 @@ async def test_a_proxy_that_goes_in_the_middle_of_a_stream_cuts_it(
     proxy = start_proxy()
     either.play(STREAM.but(steps=(b"data: 1\n\n",), end="stall"))
     response = await post(through(proxy.url()), either)
-    assert await response.chunk() == b"data: 1\n\n"
+    assert await Body(response).next() == b"data: 1\n\n"
     proxy.stop()
     assert await cut_of(response) == (b"", RESET)
     await response.close()

@@ -1,6 +1,6 @@
 """`Asking`: asks a server over HTTP as the engine does, without the rest of a call."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +15,7 @@ from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.engine.answer_call import answer_call
 from chat2response.engine.call import Call
 from chat2response.engine.respond.question import Question
+from chat2response.engine.respond.turn import nothing
 from chat2response.engine.respond.turns import Turns
 from chat2response.engine.respond.whole_answer import WholeAnswer, ask
 from chat2response.engine.run import Run
@@ -27,6 +28,7 @@ from chat2response.wire.fault import Fault
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.engine.fakes import FakeReply, FakeUpstream
 from tests.support.engine.scene import Scene
+from tests.support.http_requests import Body
 
 
 @dataclass
@@ -38,10 +40,12 @@ class Turn:
 
     @property
     def started(self) -> bool:
-        return self.turns.started
+        return self.turns.reader.started
 
-    def reads(self) -> AsyncIterator[None]:
-        return self.turns.reads()
+    async def run(self, on_read: Callable[[], None] = nothing) -> None:
+        """Reads to the end; calls `on_read` after each network read that has not ended the turn."""
+        self.turns.on_read = on_read
+        await self.turns.run()
 
     def stop(self, fault: Fault) -> None:
         self.reply.stop(fault)
@@ -79,8 +83,9 @@ class Asking:
         turns = Turns(run, Question(hub, target.backend, own), writer)
         try:
             await turns.open()
-            yield Turn(turns, turns._reply)
+            yield Turn(turns, turns._turn.reply)
         finally:
+            turns.close()
             await run.close_replies()
 
     def relay(self, body: bytes, target: Target, context: ClientContext) -> HttpReply:
@@ -104,5 +109,6 @@ class Asking:
 
 async def chunks_of(reply: Reply) -> AsyncIterator[Any]:
     """The pieces of a reply as they arrive."""
-    while data := await reply.chunk():
+    body = Body(reply)
+    while data := await body.next():
         yield data

@@ -17,6 +17,7 @@ from chat2response.net.transport import StreamInterrupted, Transport, TransportO
 from chat2response.upstreams.base import ClientContext, Target
 from chat2response.wire.fault import REVOKED
 from tests.support.clock_and_ids import Clock, Ids
+from tests.support.http_requests import settle
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 from tests.support.upstreams.asking import Asking, chunks_of
 from tests.support.upstreams.stage import HUB, KEY, STREAMED, UpstreamStage
@@ -141,8 +142,7 @@ class UpstreamContract(UpstreamStage):
         end = asyncio.Event()
         server.play(self.streaming(*self.stream, end))
         async with upstream.open(STREAMED, target, writer, ClientContext(stream=True)) as turn:
-            async for _ in turn.reads():
-                pass
+            await turn.run()
             asyncio.get_running_loop().call_later(0.01, end.set)
         await asyncio.wait_for(server.last.played.wait(), PATIENCE)
         async with upstream.relay(b"{}", target, ClientContext()) as reply:
@@ -159,15 +159,34 @@ class UpstreamContract(UpstreamStage):
             )
         )
         async with upstream.open(STREAMED, target, writer, ClientContext(stream=True)) as turn:
-            reads = turn.reads()
             started = [turn.started]
-            await anext(reads)
-            started.append(turn.started)
+
+            def read() -> None:
+                started.append(turn.started)
+                first.set()
+                second.set()
+
+            await turn.run(read)
+            assert started[:2] == [False, False], "after the head, and after the comment"
+            assert turn.started
+
+    async def test_the_start_of_a_turn_is_its_first_event(
+        self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
+    ) -> None:
+        first, rest = asyncio.Event(), asyncio.Event()
+        server.play(self.streaming(b": wait\n\n", first, self.stream[0], rest, *self.stream[1:]))
+        async with upstream.open(STREAMED, target, writer, ClientContext(stream=True)) as turn:
+            await turn.turns.start(0.01)
+            assert not turn.started, "it waits for a limited time"
+            starting = asyncio.ensure_future(turn.turns.start(PATIENCE))
             first.set()
-            second.set()
-            async for _ in reads:
-                pass
-            assert [*started, turn.started] == [False, False, True]
+            await starting
+            assert turn.started
+            rest.set()
+            await settle()
+            assert writer.outcome is None, "what follows waits for the run"
+            await turn.run()
+        assert writer.response["output"][0]["content"][0]["text"] == "Hello"
 
     async def test_an_error_in_place_of_a_stream_ends_the_turn(
         self, upstream: Asking, target: Target, server: ScriptedUpstream, writer: ResponseWriter
@@ -202,12 +221,11 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         server.play(self.streaming(self.stream[0], end="stall"))
         async with upstream.open(STREAMED, target, writer, ClientContext(stream=True)) as turn:
-            reads = turn.reads()
-            await anext(reads)
-            pending = asyncio.ensure_future(anext(reads, None))
-            await asyncio.sleep(0)
+            read = asyncio.Event()
+            running = asyncio.ensure_future(turn.run(read.set))
+            await asyncio.wait_for(read.wait(), PATIENCE)
             turn.stop(REVOKED)
-            await pending
+            await asyncio.wait_for(running, PATIENCE)
         assert writer.outcome is not None
         assert writer.outcome.error is not None
         assert writer.outcome.error.message == REVOKED.message
@@ -218,7 +236,8 @@ class UpstreamContract(UpstreamStage):
     ) -> None:
         server.play(self.streaming(self.stream[0], end="stall"))
         async with upstream.open(STREAMED, target, writer, ClientContext(stream=True)) as turn:
-            await anext(turn.reads())
+            await turn.turns.start(PATIENCE)
+            assert turn.started
         await asyncio.wait_for(server.last.gone.wait(), PATIENCE)
 
     async def test_json_in_place_of_a_stream_is_read(

@@ -73,5 +73,4 @@ class UpstreamStage:
     ) -> None:
         """Reads a turn from its head to its end."""
         async with upstream.open(request, target, writer, ClientContext(stream=True)) as turn:
-            async for _ in turn.reads():
-                pass
+            await turn.run()

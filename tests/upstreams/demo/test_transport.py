@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from chat2response.net.http_response import HttpResponse, StreamInterrupted
-from chat2response.net.transport import HttpTransport
+from chat2response.net.transport import HttpResponse, HttpTransport, StreamInterrupted
 from chat2response.upstreams.demo.server import Answer
 from chat2response.upstreams.demo.transport import DemoTransport, Playback
 from chat2response.wire.fault import DRAINING, REVOKED
+from tests.support.http_requests import Body
 from tests.support.stream_grammar import parse_sse
 from tests.support.upstreams.demo_server import URL, body_of
 
@@ -74,30 +74,23 @@ class Scene:
         self.taken = 0  # pieces that the playback has taken from its source
         self.playback = Playback(cast(Any, self.loop), DELAY)
         self.response = self.playback.start(Answer(200, {"content-type": "x/y"}, self._source(pieces)))
+        self._body: Body | None = None
 
     def _source(self, pieces: tuple[bytes, ...]) -> Iterator[bytes]:
         for piece in pieces:
             self.taken += 1
             yield piece
 
-    async def arrived(self) -> bytes:
-        """The bytes that have arrived since the last look; empty if none have."""
-        waiting = asyncio.ensure_future(self.response.chunk())
-        await asyncio.sleep(0)
-        if waiting.done():
-            return waiting.result()
-        waiting.cancel()
-        await asyncio.wait({waiting})
-        return b""
+    @property
+    def body(self) -> Body:
+        """The receiver, from the first look on."""
+        if self._body is None:
+            self._body = Body(self.response)
+        return self._body
 
-    async def ended(self) -> bool:
-        """Whether the body is complete: then a read returns at once, with nothing."""
-        waiting = asyncio.ensure_future(self.response.chunk())
-        await asyncio.sleep(0)
-        done = waiting.done()
-        waiting.cancel()
-        await asyncio.wait({waiting})
-        return done and waiting.result() == b""
+    def arrived(self) -> bytes:
+        """The bytes that have arrived since the last look; empty if none have."""
+        return self.body.arrived()
 
 
 # -- pace ----------------------------------------------------------------------------------------------
@@ -106,7 +99,7 @@ class Scene:
 async def test_the_head_and_the_first_piece_come_at_once() -> None:
     scene = Scene(b"a", b"b")
     assert (scene.response.status, scene.response.headers) == (200, [(b"content-type", b"x/y")])
-    assert await scene.arrived() == b"a"
+    assert scene.arrived() == b"a"
 
 
 async def test_a_single_piece_is_the_whole_body() -> None:
@@ -117,15 +110,15 @@ async def test_a_single_piece_is_the_whole_body() -> None:
 
 async def test_the_pieces_come_one_by_one() -> None:
     scene = Scene(b"a", b"b", b"c")
-    assert await scene.arrived() == b"a"
+    assert scene.arrived() == b"a"
     scene.loop.advance(DELAY * 0.9)
-    assert await scene.arrived() == b""
+    assert scene.arrived() == b""
     scene.loop.advance(DELAY * 0.1)
-    assert await scene.arrived() == b"b"
-    assert not await scene.ended()
+    assert scene.arrived() == b"b"
+    assert not scene.body.ended
     scene.loop.advance(DELAY)
-    assert await scene.arrived() == b"c"
-    assert await scene.ended()
+    assert scene.arrived() == b"c"
+    assert scene.body.ended
     assert scene.loop.pending == []
 
 
@@ -142,22 +135,22 @@ async def test_no_timer_runs_while_reading_is_paused() -> None:
     scene.playback.pause_reading()
     assert scene.loop.pending == []
     scene.loop.advance(DELAY * 100)
-    assert await scene.arrived() == b"a"
+    assert scene.arrived() == b"a"
     scene.playback.resume_reading()
     scene.playback.resume_reading()
     assert scene.loop.pending == [scene.loop.now + DELAY]
     scene.loop.advance(DELAY)
-    assert await scene.arrived() == b"b"
+    assert scene.arrived() == b"b"
 
 
 async def test_a_slow_reader_pauses_the_playback_by_itself() -> None:
     scene = Scene(LARGE, b"b", b"c")
     assert scene.response.reading_paused
     assert scene.loop.pending == []
-    assert await scene.arrived() == LARGE
-    assert await scene.arrived() == b""  # asks for more, which resumes reading
+    assert scene.arrived() == LARGE
+    assert not scene.response.reading_paused
     scene.loop.advance(DELAY)
-    assert await scene.arrived() == b"b"
+    assert scene.arrived() == b"b"
 
 
 async def test_a_last_piece_that_pauses_reading_still_ends_the_body() -> None:
@@ -183,8 +176,8 @@ async def test_closing_the_response_stops_the_timer() -> None:
 @pytest.mark.parametrize("fault", [DRAINING, REVOKED])
 async def test_a_stop_wakes_the_reader_between_two_words(fault: Any) -> None:
     scene = Scene(b"a", b"b")
-    assert await scene.arrived() == b"a"
-    waiting = asyncio.ensure_future(scene.response.chunk())
+    assert scene.arrived() == b"a"
+    waiting = asyncio.ensure_future(scene.body.next())
     await asyncio.sleep(0)
     scene.response.stop(fault)
     with pytest.raises(StreamInterrupted) as interrupted:
