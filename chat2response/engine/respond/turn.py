@@ -12,6 +12,7 @@ from chat2response.net.transport import StreamInterrupted
 from chat2response.upstreams.base import Reply
 from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.content_sniffing import Kind
+from chat2response.wire.fault import Fault
 
 OnRead = Callable[[], None]
 
@@ -36,7 +37,7 @@ class Turn:
         self._over = asyncio.Event()
         self._started = self._concluded = False
         self._whole = False  # a JSON body came in place of a stream
-        self._end: StreamInterrupted | UpstreamError | None = None
+        self._fault: Fault | None = None
         self._failure: Exception | None = None
 
     # -- for the task that answers the call ----------------------------------------------------------
@@ -78,14 +79,11 @@ class Turn:
             return
         self._concluded = True
         if self._failure is not None:
-            failure, self._failure = self._failure, None  # raised and stored, it would make a cycle
-            raise failure
+            raise self._take_failure()
         if self._whole:
             await self._read_whole()
-        elif isinstance(self._end, UpstreamError):
-            raise self._end
-        elif not self.reader.done:
-            self._feed.close(None if self._end is None else self._end.fault)
+        if not self.reader.done:
+            self._feed.close(self._fault)
 
     def pause(self) -> None:
         """Reads nothing until `resume`: the client does not, either."""
@@ -121,7 +119,10 @@ class Turn:
     def on_end(self, error: StreamInterrupted | UpstreamError | None, /) -> None:
         """Notes why no more arrives."""
         if not self.over:
-            self._end = error
+            if isinstance(error, StreamInterrupted):
+                self._fault = error.fault
+            else:
+                self._failure = error
             self._finish()
 
     # -- inside --------------------------------------------------------------------------------------
@@ -146,6 +147,12 @@ class Turn:
         self.over = True
         self.reply.pause()
         self._over.set()
+
+    def _take_failure(self) -> Exception:
+        """The failure. One that stays stored while it is raised would make a reference cycle."""
+        failure, self._failure = self._failure, None
+        assert failure is not None
+        return failure
 
     async def _read_whole(self) -> None:
         """Reads a JSON body: some servers ignore `stream`, or send an error with status 200."""
