@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 from chat2response.stores.base import MISSED, Missed
 from chat2response.stores.sqlite.connection import CHANGES, prepare
@@ -35,27 +36,37 @@ class FileMoved(Exception):
 async def follow(
     poller: "ChangePoller", reopen: Callable[[], Awaitable[None]], *, is_closed: Callable[[], bool]
 ) -> AsyncIterator[str | Missed]:
-    """The poller's changes, until `is_closed`. `reopen` makes the store open a file that has moved."""
+    """The poller's changes, until `is_closed`. `reopen` makes the store open a file that has moved.
+
+    Only a change wakes the event loop: a thread polls.
+    """
     loop = asyncio.get_running_loop()
     pool = ThreadPoolExecutor(1, thread_name_prefix="sqlite-feed")
+    left = Event()
+
+    def wait() -> list[str | Missed]:
+        while not (left.is_set() or is_closed()):
+            if changes := poller.poll():
+                return changes
+            time.sleep(POLL_SECONDS)
+        return []
+
     try:
         while not is_closed():
-            pause = POLL_SECONDS
             changes: list[str | Missed] = []
             try:
-                changes = await loop.run_in_executor(pool, poller.poll)
+                changes = await loop.run_in_executor(pool, wait)
             except FileMoved:
                 await reopen()  # first, because it saves data that only the open connection can see
                 await loop.run_in_executor(pool, poller.close)
-                pause = 0.0
             except (OSError, sqlite3.Error) as error:
                 log.debug("changes in %s cannot be followed now: %r", poller.path, error)
                 await loop.run_in_executor(pool, poller.close)
-                pause = RETRY_SECONDS
+                await asyncio.sleep(RETRY_SECONDS)
             for change in changes:
                 yield change
-            await asyncio.sleep(pause)
     finally:
+        left.set()
         pool.submit(poller.close)  # after a poll that is still running
         pool.shutdown(wait=False)
 
