@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from chat2response.convert.loose_values import as_objects, as_string, short_name
+from chat2response.convert.reasoning.provider_metadata import Structure
 from chat2response.wire.json import encode, too_deep
-
-Structure = Literal["reasoning_details", "thinking_blocks"]
 
 Piece = tuple[Literal["text", "reasoning", "refusal", "lost"], str]
 

@@ -8,19 +8,18 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.call_entries import CallEntries
 from chat2response.convert.dialects.chat.answer.content_pieces import (
-    Structure,
     content_pieces,
     is_signed,
     structured_pieces,
     url_citation,
 )
 from chat2response.convert.dialects.chat.answer.cumulative_reasoning import CumulativeReasoning
-from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.search_sources import SearchSources
 from chat2response.convert.logprobs import token_logprobs
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.provider_metadata import ProviderMetadata, Structure
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.size_limit import text_length, weigh
 from chat2response.convert.writer.protocol import ContentWriter
 from chat2response.wire.chat import DeltaShape

@@ -23,7 +23,7 @@ from chat2response.convert.loose_values import as_objects, as_parts, as_string, 
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, normalize_arguments
 from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE
 from chat2response.convert.writer.response_builder import ResponseBuilder
