@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.call_slots import LEGACY, CallSlots, Slot
-from chat2response.convert.dialects.chat.answer.content_pieces import arguments_of
-from chat2response.convert.loose_values import as_index, as_string, short_name
+from chat2response.convert.loose_values import arguments_of, as_index, as_string, short_name
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.size_limit import CALL_WEIGHT
 from chat2response.convert.writer.call_arguments import (

@@ -7,9 +7,8 @@ response. Of what comes whole, only what is new is written.
 from typing import Any
 
 from chat2response.convert import outcome
-from chat2response.convert.dialects.chat.answer.content_pieces import arguments_of
 from chat2response.convert.dialects.responses.answer.item_slots import ItemSlot, ItemSlots, Stage
-from chat2response.convert.loose_values import as_string
+from chat2response.convert.loose_values import arguments_of, as_string
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, same_arguments
 from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE
