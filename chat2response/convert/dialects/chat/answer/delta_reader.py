@@ -131,8 +131,10 @@ class DeltaReader:
         details = delta.reasoning_details
         if self._cumulative is not None and details:
             details = self._cumulative.increments(details)
-        self._read_structured("reasoning_details", details, text)
-        self._read_structured("thinking_blocks", delta.thinking_blocks, text)
+        if details:
+            self._read_structured("reasoning_details", details, text)
+        if delta.thinking_blocks:
+            self._read_structured("thinking_blocks", delta.thinking_blocks, text)
 
     def _read_structured(self, name: Structure, entries: Any, plain: str) -> None:
         """Reads entries with texts and signatures. `plain`: their text, if a field of its own has it too."""
@@ -191,7 +193,8 @@ class DeltaReader:
         tool_calls = calls.without_repeats(delta.tool_calls) if again else delta.tool_calls
         calls.read(tool_calls, delta.function_call, choice)
         self.output_chars += calls.output_chars - before
-        self.sources.late = self.sources.late or calls.has_calls
+        if not self.sources.late:
+            self.sources.late = calls.has_calls
 
     def close(self, ending: Outcome) -> Outcome:
         """Writes what waited for the end of the turn; returns the outcome that results."""
