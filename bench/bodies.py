@@ -56,14 +56,25 @@ class Expected:
     end: str
 
 
-def expected(mode: Mode, stream: bool) -> Expected:
-    """The expected texts for a mode."""
+_CHAT_DELTAS = {
+    "arguments": '"delta":{"tool_calls":[{"index":0,"function":{"arguments":"',
+    "reasoning": '"delta":{"reasoning_content":"',
+}
+_RESPONSES_DELTAS = {
+    "arguments": '"response.function_call_arguments.delta"',
+    "reasoning": '"response.reasoning_summary_text.delta"',
+}
+
+
+def expected(mode: Mode, stream: bool, model: str = "") -> Expected:
+    """The expected texts for a mode and the model's kind of deltas."""
+    kind = _kind(model)
     if mode == "relay-chat":
-        return (
-            Expected('"delta":{"content":"', "data: [DONE]") if stream else Expected("", '"chat.completion"')
-        )
+        if stream:
+            return Expected(_CHAT_DELTAS.get(kind, '"delta":{"content":"'), "data: [DONE]")
+        return Expected("", '"chat.completion"')
     if stream:
-        return Expected('"response.output_text.delta"', '"response.completed"')
+        return Expected(_RESPONSES_DELTAS.get(kind, '"response.output_text.delta"'), '"response.completed"')
     return Expected("", '"output_text"')
 
 
@@ -102,4 +113,11 @@ def _body(mode: Mode, model: str, stream: bool) -> dict[str, Any]:
             "temperature": 0.7,
             "store": False,
         }
+        if _kind(model) == "reasoning":
+            body["reasoning"] = {"summary": "auto"}  # else an earlier gateway sends another event
     return {**body, "stream": True} if stream else body
+
+
+def _kind(model: str) -> str:
+    """The kind of deltas in a stream of this model (`mock.c`)."""
+    return model.partition("-")[0]

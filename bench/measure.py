@@ -36,7 +36,8 @@ class Bench:
         self._fleet = fleet
         self._folder = folder
         self._request_file = cache(self._write_request)
-        self._warm: set[Server] = set()
+        self._warm: set[tuple[Server, str]] = set()
+        """The servers, and the models that each has answered."""
         self._pending: dict[tuple[str, Mode], dict[str, Sample]] = {}
         """Samples that were measured together with another row, and are not used yet."""
 
@@ -64,11 +65,12 @@ class Bench:
     def prepare(self, row: Row, name: str) -> None:
         """Warms the contender up: started once, so that its bytecode is on disk, and loaded."""
         if row.kind in ("cpu", "first"):
+            assert row.work is not None
             server = self._fleet.get(name, row.mode)
-            if server not in self._warm:
-                self._warm.add(server)
-                self._run(server, row.mode, Work(8, 300))
-                self._run(server, row.mode, Work(4, 8, "flood-256", 256))
+            for work in (Work(8, 300), row.work.warm_up):
+                if (server, work.model) not in self._warm:
+                    self._warm.add((server, work.model))
+                    self._run(server, row.mode, work)
         else:
             with self._fleet.fresh(name, row.mode):
                 pass
@@ -146,7 +148,7 @@ class Bench:
 
     def _arguments(self, server: Server, mode: Mode, work: Work) -> list[str]:
         request = self._request_file(mode, work.model, work.deltas > 0, work.key or server.token)
-        expected_texts = expected(mode, work.deltas > 0)
+        expected_texts = expected(mode, work.deltas > 0, work.model)
         arguments = {
             "--port": server.port, "--request": request, "--ramp": work.ramp,
             "--connections": work.connections, "--requests": work.requests,

@@ -33,8 +33,11 @@ TARGETS = {
     "json-c16": _JSON,
     "json-c64": _JSON,
     "flood": Target("ratio", "block", 1.1, "8 us"),
+    "flood-arguments": Target("ratio", "proxy"),
+    "flood-reasoning": Target("ratio", "proxy"),
     "burst": Target("ratio", "block"),
     "paced": Target("ratio", "proxy", 3.0),
+    "paced-20": Target("ratio", "proxy", 3.0),
     "first-event": Target("over", "direct", 0.45),
     "open-1000": Target("value", None, 45.0),
     "cold-start": Target("value", None, 0.8),
@@ -58,11 +61,16 @@ class Work:
     requests: int
     model: str = "json"
     deltas: int = 0
-    """Deltas per stream; 0 for a JSON call."""
+    """Deltas per stream that the load generator counts; 0 for a JSON call."""
     ramp: int = 0
     """Milliseconds over which the first requests are spread."""
     key: str | None = None
     """A bad key in place of the issued one; every answer must then be a 401."""
+
+    @property
+    def warm_up(self) -> Work:
+        """Streams of the same kind of deltas, without a pause."""
+        return Work(4, 8, f"{self.model.partition('-')[0]}-256", 256)
 
 
 Kind = Literal["cpu", "first", "open", "cold", "idle", "livez", "callback", "memory", "unread", "again"]
@@ -104,6 +112,12 @@ def _load_row(
     return Row(base, base, "bridge", "cpu", unit, what, _ALL, rounds, seconds, work, quick)
 
 
+def _unconverted_row(base: str, what: str, work: Work) -> Row:
+    """A row whose answer the block can relay, but not convert."""
+    row = _load_row(base, f"{what}; the block only relays them", work, rounds=6)
+    return replace(row, contenders=tuple(name for name in _ALL if name != "block"))
+
+
 def _bad_key_row(base: str, what: str, key: str) -> Row:
     return replace(_load_row(base, what, Work(16, 1500, key=key), quick=_QUICK), contenders=_CHECKING)
 
@@ -123,8 +137,11 @@ def _process_row(
 
 
 _FLOOD = Work(8, 240, "flood-256", 256)
+_ARGUMENTS = Work(8, 240, "arguments-256", 256)
+_REASONING = Work(8, 240, "reasoning-256", 256)
 _BURST = Work(8, 240, "burst-256x16", 256)
 _PACED = Work(50, 50, "paced-100@20", 100, ramp=20)
+_PACED_20 = replace(_PACED, connections=20, requests=20)
 _FIRST = Work(1, 120, "flood-8", 8)
 _OPEN = Work(1000, 1000, "open-12@250", 12, ramp=1000)
 
@@ -133,8 +150,14 @@ _BY_MODE = (
     _load_row("json-c16", "JSON, 16 at a time", Work(16, 1500), quick=_QUICK),
     _load_row("json-c64", "JSON, 64 at a time", Work(64, 1500), rounds=6),
     _load_row("flood", "256 deltas without a pause, 8 streams", _FLOOD, quick=_QUICK),
+    _unconverted_row("flood-arguments", "256 pieces of a call's arguments, 8 streams", _ARGUMENTS),
+    _unconverted_row("flood-reasoning", "256 pieces of reasoning and a short text, 8 streams", _REASONING),
     _load_row("burst", "256 deltas, 16 in a write, 8 streams", _BURST, rounds=6, seconds=0.5),
     _load_row("paced", "a delta each 20 ms, 50 streams", _PACED, rounds=6, seconds=2.3, quick=_QUICK),
+    replace(
+        _load_row("paced-20", "a delta each 20 ms, 20 streams", _PACED_20, rounds=6, seconds=2.3),
+        contenders=_SERVERS,
+    ),
     replace(
         _load_row("first-event", "p50 to the first event, no queue", _FIRST, seconds=0.3, quick=_QUICK),
         kind="first",
@@ -187,7 +210,9 @@ _QUICK_RELAYS = frozenset({"json-c16", "flood"})
 def _relay(row: Row, mode: Mode) -> Row:
     rounds = 1 if row.kind == "open" else row.rounds
     quick = row.quick if row.base in _QUICK_RELAYS else 0
-    return replace(row, name=f"{mode}-{row.base}", mode=mode, rounds=rounds, quick=quick)
+    contenders = _ALL if row.work in (_ARGUMENTS, _REASONING) else row.contenders
+    name = f"{mode}-{row.base}"
+    return replace(row, name=name, mode=mode, contenders=contenders, rounds=rounds, quick=quick)
 
 
 ROWS = (

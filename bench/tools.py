@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).parent
-_SOURCES = {"mock": ("mock.c", "answers.c", "answers.h"), "load": ("load.c",)}
+_MOCK = ("mock.c", "answers.c", "render.c", "chat.c", "responses.c", "answers.h", "render.h")
+_SOURCES = {"mock": _MOCK, "load": ("load.c",)}
 
 
 class MissingCompilerError(Exception):

@@ -7,10 +7,14 @@
 
 #define MODEL_LIMIT 64
 
+/* What the deltas of a stream are. */
+typedef enum { TEXT, ARGUMENTS, REASONING } content;
+
 typedef struct { char *at; size_t len; } piece;
 typedef struct {
     char model[MODEL_LIMIT];
     bool chat, stream, usage;
+    content content;
     piece *pieces;
     int n;
     uint64_t pause; /* nanoseconds before each piece but the first */

@@ -8,7 +8,9 @@
  *
  *   KIND-N[xM][@MS]   N deltas, M in one write (1), a pause of MS milliseconds before each write but the first (0)
  *
- * Of the KIND `unread` the kernel takes little: 1,000 of them would otherwise use up its memory for sockets.
+ * The deltas of the KIND `arguments` are pieces of one call's arguments. Those of `reasoning` are reasoning, and a short
+ * text follows them. All others are text. Of the KIND `unread` the kernel takes little: 1,000 of them would otherwise
+ * use up its memory for sockets.
  *
  * Without `"stream":true` the answer is one JSON body of about 700 bytes (Chat) or 1.4 kB (Responses). */
 #define _GNU_SOURCE

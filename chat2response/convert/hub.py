@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chat2response.convert.reasoning_form import ReasoningForm
-from chat2response.convert.sealed_reasoning import Seal
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.sealed_reasoning import Seal
 from chat2response.wire.responses import ResponsesRequest
 
 

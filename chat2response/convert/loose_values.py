@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from chat2response.wire.json import encode, too_deep
+
 _MAX_DIGITS = 9  # of an index
 
 
@@ -32,3 +34,15 @@ def as_index(index: Any) -> int | None:
     if type(index) is float and index.is_integer():
         return int(index)
     return index if type(index) is int else None
+
+
+def arguments_of(value: Any) -> str:
+    """A call's arguments as JSON text; some backends send an object instead of text."""
+    if type(value) is str:
+        return value
+    return "" if value is None or too_deep(value) else encode(value).decode()
+
+
+def may_have_text(value: Any) -> bool:
+    """Whether a value may contain text: numbers and flags do not."""
+    return bool(value.strip()) if type(value) is str else type(value) in (list, dict) and bool(value)

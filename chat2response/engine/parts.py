@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from chat2response.convert.losses import Fidelity
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.size_limit import MAX_OUTPUT
 from chat2response.engine.live_runs import LiveRuns
 from chat2response.observe.log_throttle import LogThrottle

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.dialects.responses.answer.whole_answer import RUNNING
 from chat2response.convert.usage import from_chat, read
 from chat2response.quota.request_estimate import BYTES_PER_TOKEN, MEDIA_TOKENS
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.request_peek import peek_answer
-from chat2response.wire.responses import Usage
+from chat2response.wire.responses import RUNNING, Usage
 
 _SKIPPED_FIELDS = frozenset(
     {"id", "type", "role", "status", "object", "finish_reason", "call_id", "logprobs", "annotations", "index"}

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from chat2response.convert.dialects.responses.answer.whole_answer import RUNNING
 from chat2response.errors import UpstreamError
 from chat2response.keys.grants import grants_of
 from chat2response.keys.last_used import LastUsedTracker
@@ -28,7 +27,7 @@ from chat2response.upstreams.base import Target
 from chat2response.wire.fault import Fault
 from chat2response.wire.headers import HeaderList
 from chat2response.wire.large_documents import is_large, run_in_thread_if
-from chat2response.wire.responses import Response, Usage
+from chat2response.wire.responses import RUNNING, Response, Usage
 
 _RATE_LIMIT_PREFIX = b"x-ratelimit-"
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from chat2response.convert.sealed_reasoning import SEAL_PREFIX, is_seal
+from chat2response.convert.reasoning.sealed_reasoning import SEAL_PREFIX, is_seal
 from chat2response.state import secret_file
 from chat2response.state.secret_file import SecretFile
 from chat2response.wire.json import encode

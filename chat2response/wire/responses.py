@@ -36,6 +36,8 @@ from chat2response.wire.json import decoder
 
 Status = Literal["in_progress", "completed", "incomplete", "failed", "cancelled", "queued"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
+RUNNING = ("queued", "in_progress")
+"""The statuses of an unfinished response."""
 
 Part = dict[str, Any]
 """`input_text`, `input_image`, `input_file`, `input_audio`; `output_text`, `refusal`; or another type."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
 from chat2response.convert.library.streams import ChatToResponses, ResponsesToChat
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.wire.fault import Fault
 from tests.support.stream_grammar import (
     assert_chat_stream,

@@ -17,7 +17,7 @@ from chat2response.convert.losses import Fidelity, Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.reader import Reader
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.writer.events import Event
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import BridgeError, UpstreamError

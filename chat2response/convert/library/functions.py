@@ -23,7 +23,7 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.policy import DEFAULT_POLICY, Policy
 from chat2response.convert.quirks.profiles import resolve_quirks
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.reasoning_form import ReasoningForm, reasoning_form
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm, reasoning_form
 from chat2response.errors import InvalidRequest
 from chat2response.wire.chat import ChatCompletion, ChatRequest
 from chat2response.wire.ids import Clock, Ids, new_id

@@ -39,7 +39,7 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import resolve_quirks
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
 from chat2response.convert.reader import Reader
-from chat2response.convert.reasoning_form import ReasoningForm, reasoning_form
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm, reasoning_form
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.wire.fault import Fault
 from chat2response.wire.ids import Clock, Ids, new_id

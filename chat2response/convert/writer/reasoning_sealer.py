@@ -6,9 +6,9 @@ A client that stores no responses at the gateway sends the item back; the backen
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.outcome import Outcome
-from chat2response.convert.sealed_reasoning import Seal, SealedReasoning, seal_reasoning
+from chat2response.convert.reasoning.provider_metadata import ProviderMetadata
+from chat2response.convert.reasoning.sealed_reasoning import Seal, SealedReasoning, seal_reasoning
 from chat2response.convert.writer.call_delta import CallDelta
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.wrapper import Wrapper

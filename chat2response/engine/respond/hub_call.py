@@ -6,7 +6,7 @@ from typing import Any
 from chat2response.convert.errors.misspelled_fields import add_hint
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
-from chat2response.convert.reasoning_form import reasoning_form
+from chat2response.convert.reasoning.reasoning_form import reasoning_form
 from chat2response.convert.requests.output_limit import hub_with_limit, with_limit
 from chat2response.convert.requests.request_body import bad_json
 from chat2response.convert.validation import invalid_value

@@ -12,7 +12,7 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.quirks.profiles import PROFILES
-from chat2response.convert.sealed_reasoning import SealedReasoning, open_reasoning, seal_reasoning
+from chat2response.convert.reasoning.sealed_reasoning import SealedReasoning, open_reasoning, seal_reasoning
 from chat2response.convert.writer.response_writer import ResponseWriter
 from tests.support.clock_and_ids import Clock, Ids
 from tests.support.upstream_streams import (

@@ -11,6 +11,7 @@ from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.usage import read
 from chat2response.convert.writer.call_delta import CallDelta
+from chat2response.convert.writer.events import Delta
 from chat2response.convert.writer.response_builder import ResponseBuilder
 from chat2response.convert.writer.response_writer import ResponseWriter
 from chat2response.errors import UpstreamError
@@ -314,6 +315,19 @@ def test_a_name_may_come_late():
     assert output(writer.finished()) == [("f", '{"x":1}', "completed")]
 
 
+def test_a_name_that_comes_late_ends_the_text_before_it():
+    writer = Script()
+    writer.call(CallDelta(0, call_id="a", delta='{"x":'))
+    writer.text("one")
+    writer.call(CallDelta(0, name="f", delta="1}"))
+    writer.text("two")
+    assert output(writer.finished()) == [
+        ("message", ["one"], "completed"),
+        ("f", '{"x":1}', "completed"),
+        ("message", ["two"], "completed"),
+    ]
+
+
 def test_a_name_may_come_in_pieces():
     writer = Script()
     writer.call(CallDelta(0, call_id="a", name="get_"))
@@ -498,6 +512,19 @@ def test_events_are_handed_out_once():
     assert writer.take() == []
     writer.text("a")
     assert len(writer.take()) == 3
+
+
+def test_the_pieces_of_a_long_text_are_joined():
+    writer = Script()
+    lengths = []
+    for number in range(3000):
+        writer.text(f"{number} ")
+        delta = writer.take()[-1]
+        assert isinstance(delta, Delta)
+        lengths.append(len(delta.stream.pieces))
+    assert 1000 < max(lengths) < 1100
+    writer.end_turn(None, Outcome())
+    assert writer.response["output"][0]["content"][0]["text"] == "".join(f"{each} " for each in range(3000))
 
 
 def test_snapshots_do_not_change_behind_the_reader():

@@ -20,7 +20,7 @@ from chat2response.convert.dialects.chat.tools.tool_map import ToolMap
 from chat2response.convert.dialects.dialect import Backend, Dialect, Encoder
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.requests.output_limit import with_limit
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import encode

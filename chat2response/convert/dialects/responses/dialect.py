@@ -17,7 +17,7 @@ from chat2response.convert.dialects.responses.request.strip_reasoning import str
 from chat2response.convert.dialects.responses.request.text_body import backend_for_text, with_text_input
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Fidelity, Losses
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.requests.output_limit import with_limit
 from chat2response.convert.requests.request_body import bad_json, read_object
 from chat2response.errors import UpstreamError

@@ -8,7 +8,6 @@ wrappers, as a stream of one chunk.
 from collections.abc import Mapping
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.stream_reader import ChatReader
 from chat2response.convert.dialects.chat.answer.think_tags import ThinkSplitter
 from chat2response.convert.dialects.chat.answer.whole_answer import read_response
@@ -20,8 +19,9 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.reasoning_form import ReasoningForm
-from chat2response.convert.sealed_reasoning import Seal
+from chat2response.convert.reasoning.provider_metadata import ProviderMetadata
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.sealed_reasoning import Seal
 from chat2response.convert.writer.finished_response import finished_response
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.reasoning_sealer import ReasoningSealer

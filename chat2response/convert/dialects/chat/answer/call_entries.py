@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chat2response.convert.dialects.chat.answer.call_slots import LEGACY, CallSlots, Slot
-from chat2response.convert.dialects.chat.answer.content_pieces import arguments_of
-from chat2response.convert.loose_values import as_index, as_string, short_name
+from chat2response.convert.loose_values import arguments_of, as_index, as_string, short_name
 from chat2response.convert.outcome import Outcome, failed
 from chat2response.convert.size_limit import CALL_WEIGHT
 from chat2response.convert.writer.call_arguments import (
@@ -144,8 +143,22 @@ class CallEntries:
     def _read_call(
         self, index: Any, call_id: str, function: _Entry, taken: set[int], kind: CallKind = "function"
     ) -> None:
-        name = function.get("name")
-        name = name if type(name) is str else ""
+        arguments = function.get("arguments")
+        if not call_id and arguments and type(arguments) is str and not function.get("name"):
+            slot = self._slots.by_index.get(index)
+            call = None if slot is None else self._calls.get(slot.number)
+            if slot is not None and call is not None and call.open and call.kind == kind == "function":
+                taken.add(slot.number)
+                self.output_chars += len(arguments)
+                piece = slot.arguments.feed(arguments)
+                if piece:
+                    self._writer.call(CallDelta(slot.number, delta=piece))
+                return  # nearly every entry
+        self._find_call(index, call_id, function, taken, kind)
+
+    def _find_call(self, index: Any, call_id: str, function: _Entry, taken: set[int], kind: CallKind) -> None:
+        """Reads an entry that may begin a call, or continue it in another form."""
+        name = as_string(function.get("name"))
         arguments = function.get("arguments")
         if kind != "function" or type(arguments) is not str or not arguments:
             arguments = _call_arguments(function, kind)

@@ -39,12 +39,13 @@ class Slot:
 class CallSlots:
     """The calls of one turn."""
 
-    __slots__ = ("_by_id", "_by_index", "_slots", "_without_arguments")
+    __slots__ = ("_by_id", "_slots", "_without_arguments", "by_index")
 
     def __init__(self) -> None:
         self._without_arguments: deque[Slot] = deque()  # calls with a name, perhaps still without arguments
         self._slots: list[Slot] = []
-        self._by_index: dict[Any, Slot] = {}
+        self.by_index: dict[Any, Slot] = {}
+        """The call that an entry continues which has an index, but neither a name nor an id."""
         self._by_id: dict[str, Slot] = {}  # the first of several calls with one id
 
     def find(self, index: Any, call_id: str, name: str, arguments: str, taken: Container[int] = ()) -> Slot:
@@ -54,10 +55,10 @@ class CallSlots:
         calls that earlier entries of the same chunk belong to, since a chunk names a call once.
         """
         if type(index) is int or type(index) is tuple:
-            known = self._by_index.get(index)
+            known = self.by_index.get(index)
             if known is not None and not name and (not call_id or call_id == known.id):
                 return known  # nearly every one
-            slot = self._by_index[index] = self._indexed(index, call_id, name, arguments, taken)
+            slot = self.by_index[index] = self._indexed(index, call_id, name, arguments, taken)
             if not slot.indices or slot.indices[-1] != index:
                 slot.indices.append(index)
         else:
@@ -72,7 +73,7 @@ class CallSlots:
         return slot
 
     def _indexed(self, index: Any, call_id: str, name: str, arguments: str, taken: Container[int]) -> Slot:
-        known = self._by_index.get(index)
+        known = self.by_index.get(index)
         if known is None:
             return self._new_index(index, call_id, name, arguments)
         if name and known.number in taken:
@@ -103,15 +104,15 @@ class CallSlots:
             slot = self._without_arguments.popleft()  # it has arguments, or gets these
             if not slot.arguments.started:
                 for index in slot.indices:
-                    if self._by_index.get(index) is slot:
-                        del self._by_index[index]
+                    if self.by_index.get(index) is slot:
+                        del self.by_index[index]
                 return
 
     def _legacy(self, index: Any, name: str) -> Slot | None:
         """The call of this name in the other form: in `function_call` and in `tool_calls`."""
         if index == LEGACY:
             return next((each for each in reversed(self._slots) if each.name == name), None)
-        legacy = self._by_index.get(LEGACY)
+        legacy = self.by_index.get(LEGACY)
         return legacy if legacy is not None and legacy.twin is None and legacy.name == name else None
 
     def _new_id(self, known: Slot, call_id: str, name: str, arguments: str) -> Slot:

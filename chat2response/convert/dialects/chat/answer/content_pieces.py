@@ -1,4 +1,4 @@
-"""Reads the loosely typed values inside a Chat answer: contents, reasoning, arguments, citations.
+"""Reads the loosely typed values inside a Chat answer: contents, reasoning, citations.
 
 Backends put reasoning in different places (`reasoning_content`, `reasoning`, `reasoning_details`, `thinking`
 parts inside `content`) and write other types where a string belongs. Nothing here raises, and nothing walks
@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from chat2response.convert.loose_values import as_objects, as_string, short_name
-from chat2response.wire.json import encode, too_deep
-
-Structure = Literal["reasoning_details", "thinking_blocks"]
+from chat2response.convert.reasoning.provider_metadata import Structure
 
 Piece = tuple[Literal["text", "reasoning", "refusal", "lost"], str]
 
@@ -49,13 +47,6 @@ def is_signed(extra: Any) -> bool:
     return type(extra) is dict and any(
         type(vendor) is dict and vendor.get("thought_signature") for vendor in extra.values()
     )
-
-
-def arguments_of(value: Any) -> str:
-    """A call's arguments as JSON text; some backends send an object instead of text."""
-    if type(value) is str:
-        return value
-    return "" if value is None or too_deep(value) else encode(value).decode()
 
 
 def url_citation(annotation: Any) -> dict[str, Any] | None:

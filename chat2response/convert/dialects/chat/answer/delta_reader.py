@@ -8,19 +8,18 @@ from typing import Any
 
 from chat2response.convert.dialects.chat.answer.call_entries import CallEntries
 from chat2response.convert.dialects.chat.answer.content_pieces import (
-    Structure,
     content_pieces,
     is_signed,
     structured_pieces,
     url_citation,
 )
 from chat2response.convert.dialects.chat.answer.cumulative_reasoning import CumulativeReasoning
-from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.search_sources import SearchSources
 from chat2response.convert.logprobs import token_logprobs
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.provider_metadata import ProviderMetadata, Structure
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.size_limit import text_length, weigh
 from chat2response.convert.writer.protocol import ContentWriter
 from chat2response.wire.chat import DeltaShape
@@ -132,8 +131,10 @@ class DeltaReader:
         details = delta.reasoning_details
         if self._cumulative is not None and details:
             details = self._cumulative.increments(details)
-        self._read_structured("reasoning_details", details, text)
-        self._read_structured("thinking_blocks", delta.thinking_blocks, text)
+        if details:
+            self._read_structured("reasoning_details", details, text)
+        if delta.thinking_blocks:
+            self._read_structured("thinking_blocks", delta.thinking_blocks, text)
 
     def _read_structured(self, name: Structure, entries: Any, plain: str) -> None:
         """Reads entries with texts and signatures. `plain`: their text, if a field of its own has it too."""
@@ -192,7 +193,8 @@ class DeltaReader:
         tool_calls = calls.without_repeats(delta.tool_calls) if again else delta.tool_calls
         calls.read(tool_calls, delta.function_call, choice)
         self.output_chars += calls.output_chars - before
-        self.sources.late = self.sources.late or calls.has_calls
+        if not self.sources.late:
+            self.sources.late = calls.has_calls
 
     def close(self, ending: Outcome) -> Outcome:
         """Writes what waited for the end of the turn; returns the outcome that results."""

@@ -9,7 +9,6 @@ from typing import Any
 from chat2response.convert import moderation, outcome, usage
 from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.other_choices import OtherChoices, WholeMessages, with_indices
-from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys, message_fields
 from chat2response.convert.dialects.chat.answer.whole_answer import as_chunk
 from chat2response.convert.errors.upstream_errors import read_error_event, read_upstream_error
@@ -17,7 +16,8 @@ from chat2response.convert.finish_reasons import finish_reason_text
 from chat2response.convert.lenient_reader import LenientReader
 from chat2response.convert.loose_values import as_objects
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.provider_metadata import ProviderMetadata
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.errors import UpstreamError
 from chat2response.wire import sse

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.writer.protocol import Writer
 from chat2response.convert.writer.wrapper import BufferingWrapper, partial_match_length
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from chat2response.convert.loose_values import short_name
+from chat2response.convert.loose_values import may_have_text, short_name
 from chat2response.convert.losses import Losses
 from chat2response.wire.chat import DeltaShape
 
@@ -76,8 +76,3 @@ class UnknownKeys:
             if self._left and key not in known and may_have_text(value):
                 self._left -= 1
                 self._losses.add(f"{holder}.{short_name(key)}", "dropped: unknown field")
-
-
-def may_have_text(value: Any) -> bool:
-    """Whether a value may contain text: numbers and flags do not."""
-    return bool(value.strip()) if type(value) is str else type(value) in (list, dict) and bool(value)

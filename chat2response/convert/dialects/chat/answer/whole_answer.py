@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat2response.convert import moderation, outcome, usage
-from chat2response.convert.dialects.chat.answer.content_pieces import arguments_of, url_citation
+from chat2response.convert.dialects.chat.answer.content_pieces import url_citation
 from chat2response.convert.dialects.chat.answer.delta_reader import DeltaReader
 from chat2response.convert.dialects.chat.answer.other_choices import OtherChoices, with_indices
 from chat2response.convert.dialects.chat.answer.unknown_keys import UnknownKeys, message_fields
@@ -19,11 +19,11 @@ from chat2response.convert.echoed_fields import EchoedFields
 from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.convert.finish_reasons import finish_reason_text
 from chat2response.convert.logprobs import read_tokens
-from chat2response.convert.loose_values import as_objects, as_parts, as_string, short_name
+from chat2response.convert.loose_values import arguments_of, as_objects, as_parts, as_string, short_name
 from chat2response.convert.losses import Losses
 from chat2response.convert.outcome import Outcome
 from chat2response.convert.quirks.quirks import OPENAI_COMPATIBLE, Quirks
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.writer.call_arguments import TEXT_AFTER_END, normalize_arguments
 from chat2response.convert.writer.call_builder import NAMELESS_CALL, NAMELESS_CALL_MESSAGE
 from chat2response.convert.writer.response_builder import ResponseBuilder

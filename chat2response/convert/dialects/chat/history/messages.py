@@ -7,7 +7,7 @@ from chat2response.convert import unknown_fields
 from chat2response.convert.dialects.chat.history.tool_outputs import COMMON_KEYS
 from chat2response.convert.dialects.chat.history.turns import TurnBuilder
 from chat2response.convert.dialects.chat.request.content_parts import plain_text, write_part, write_parts
-from chat2response.convert.sealed_reasoning import open_reasoning
+from chat2response.convert.reasoning.sealed_reasoning import open_reasoning
 from chat2response.convert.validation import (
     invalid_value,
     missing_field,

@@ -6,9 +6,9 @@ wrote, byte for byte. Without a seal, the visible text (the parts of the reasoni
 
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
 from chat2response.convert.quirks.quirks import Quirks, ReasoningEcho
-from chat2response.convert.sealed_reasoning import SealedReasoning
+from chat2response.convert.reasoning.provider_metadata import ProviderMetadata
+from chat2response.convert.reasoning.sealed_reasoning import SealedReasoning
 
 _THINK = ("<think>", "</think>")
 

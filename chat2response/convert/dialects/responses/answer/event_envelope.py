@@ -10,8 +10,7 @@ Events that have their type in the right place never come here.
 from typing import Any
 
 from chat2response.convert import outcome
-from chat2response.convert.dialects.chat.answer.unknown_keys import may_have_text
-from chat2response.convert.loose_values import as_string
+from chat2response.convert.loose_values import as_string, may_have_text
 
 _Event = dict[str, Any]
 

@@ -8,6 +8,7 @@ first, then the item's id, then the index, then the name and the arguments. Each
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from chat2response.convert.loose_values import as_index
 from chat2response.convert.writer.call_arguments import CallArguments, compact_json, same_arguments
 
 Stage = Literal["added", "done", "terminal"]
@@ -63,10 +64,11 @@ class ItemSlots:
     def __iter__(self) -> Iterator[ItemSlot]:
         return iter(self._slots)
 
-    def find_by_delta(self, index: int, item_id: Any) -> ItemSlot:
+    def find_by_delta(self, index: Any, item_id: Any) -> ItemSlot:
         """The call that a delta continues; a delta may come before its item."""
         slot = self._by_id.get(item_id) if type(item_id) is str else None
         if slot is None:
+            index = as_index(index) or 0
             slot = self._by_index.get(index)
         return self._new(index) if slot is None else slot
 

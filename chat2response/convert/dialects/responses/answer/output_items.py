@@ -8,8 +8,7 @@ unchanged.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.unknown_keys import may_have_text
-from chat2response.convert.loose_values import as_string, short_name
+from chat2response.convert.loose_values import as_string, may_have_text, short_name
 from chat2response.convert.losses import Losses
 
 _Item = dict[str, Any]

@@ -7,10 +7,9 @@ text that comes whole, in a `done` event or in the terminal response, only what 
 
 from typing import Any
 
-from chat2response.convert.dialects.chat.answer.unknown_keys import may_have_text
 from chat2response.convert.dialects.responses.answer.output_items import output_text, read_item
 from chat2response.convert.logprobs import read_tokens
-from chat2response.convert.loose_values import as_index, as_objects, as_string, short_name
+from chat2response.convert.loose_values import as_index, as_objects, as_string, may_have_text, short_name
 from chat2response.convert.writer.events import REASONING, REFUSAL, SUMMARY, TEXT, Kind
 from chat2response.convert.writer.protocol import Writer
 from chat2response.wire.json import too_deep

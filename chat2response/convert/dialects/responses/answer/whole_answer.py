@@ -5,10 +5,7 @@ from typing import Any
 from chat2response.convert import outcome
 from chat2response.convert.errors.upstream_errors import read_upstream_error
 from chat2response.errors import UpstreamError
-from chat2response.wire.responses import Response
-
-RUNNING = ("queued", "in_progress")
-"""The statuses of an unfinished response."""
+from chat2response.wire.responses import RUNNING, Response
 
 
 def read_response(body: Any) -> Response:

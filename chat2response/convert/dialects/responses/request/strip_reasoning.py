@@ -8,7 +8,7 @@ every later turn of the session would fail. The gateway acts only once that has 
 from typing import Any
 
 from chat2response.convert.losses import Losses
-from chat2response.convert.sealed_reasoning import is_seal
+from chat2response.convert.reasoning.sealed_reasoning import is_seal
 from chat2response.wire.json import JSONError, decode
 from chat2response.wire.json_edit import with_value, without_elements
 from chat2response.wire.json_members import elements, last_values

@@ -11,7 +11,7 @@ from chat2response.convert.dialects.chat.request.request_fields_in import LOGPRO
 from chat2response.convert.library.functions import to_response
 from chat2response.convert.library.streams import ChatToResponses
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.reasoning_form import ReasoningForm
+from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from tests.support.upstream_streams import (
     call,
     chat,

@@ -6,7 +6,7 @@ import pytest
 
 from chat2response.convert.dialects.chat.history.reasoning import TurnReasoning, add_missing_signature
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.sealed_reasoning import SealedReasoning
+from chat2response.convert.reasoning.sealed_reasoning import SealedReasoning
 
 
 def call(call_id: str = "a") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from chat2response.convert.dialects.responses.request import request as response
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.profiles import PROFILES
 from chat2response.convert.quirks.quirks import Quirks
-from chat2response.convert.sealed_reasoning import SealedReasoning, seal_reasoning
+from chat2response.convert.reasoning.sealed_reasoning import SealedReasoning, seal_reasoning
 from tests.convert.dialects.chat.history.test_turns import USER, call, output, reply, thought
 from tests.support.convert.requests import Json, messages_of, resp_body, to_chat
 

@@ -3,7 +3,7 @@
 import pytest
 
 from chat2response.convert.client_profiles import OPEN_RESPONSES
-from chat2response.convert.reasoning_form import reasoning_form
+from chat2response.convert.reasoning.reasoning_form import reasoning_form
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ the next request's history.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from chat2response.convert.dialects.chat.answer.content_pieces import Structure
 from chat2response.convert.loose_values import as_objects
 from chat2response.convert.quirks.quirks import CarriedField as Kind
 from chat2response.wire.json import too_deep
 
+Structure = Literal["reasoning_details", "thinking_blocks"]
+"""A field with entries of text and signatures, instead of plain text."""
 _Object = dict[str, Any]
 
 _GROWING = ("text", "summary", "thinking", "data")  # a later delta of the same entry continues these

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat2response.convert.dialects.chat.answer.provider_metadata import ProviderMetadata
+from chat2response.convert.reasoning.provider_metadata import ProviderMetadata
 
 ALL: Any = frozenset({"reasoning_details", "thinking_blocks", "extra_content"})
 
