@@ -27,7 +27,7 @@ from chat2response.quota.usage_log import UsageLog
 from chat2response.upstreams.base import Target
 from chat2response.wire.fault import Fault
 from chat2response.wire.headers import HeaderList
-from chat2response.wire.large_documents import is_large, run_in_thread_if
+from chat2response.wire.large_documents import is_large, run_in_thread, run_in_thread_if
 from chat2response.wire.responses import Response, Usage
 
 _RATE_LIMIT_PREFIX = b"x-ratelimit-"
@@ -69,22 +69,24 @@ class MeteredStream(Protocol):
 class CallMeter:
     """The meter of one call. With `tenant` None nothing is recorded, since the caller is unknown."""
 
+    # The defaults are the class's own: one meter is created per call.
+    upstream_called = False
+    """Whether the upstream was called: from then on the input counts, even if the client disconnects."""
+    _grant: Grant | None = None
+    _input_tokens = 0  # of a body that has been released
+    _error_usage: Usage | None = None  # reported with the upstream's error
+    _still_running = False  # at the upstream, although the client gets an error
+    _model = ""
+    _body = b""
+    _calls = 1  # of the upstream, each of which reads the input
+    _background = False
+
     def __init__(self, meters: Meters, key: ApiKey | None, tenant: str | None, target: Target) -> None:
         self._meters = meters
         self._key = key
         self._tenant = tenant
         self._target = target
-        self._grant: Grant | None = None
-        self._model = ""
-        self._body = b""
-        self._input_tokens = 0  # of a body that has been released
-        self._calls = 1  # of the upstream, each of which reads the input
-        self._background = False
         self._settled = tenant is None
-        self.upstream_called = False
-        """Whether the upstream was called: from then on the input counts, even if the client disconnects."""
-        self._error_usage: Usage | None = None  # reported with the upstream's error
-        self._still_running = False  # at the upstream, although the client gets an error
 
     @property
     def needs_body(self) -> bool:
@@ -191,7 +193,7 @@ class CallMeter:
         if self._settled:
             return None
         large = is_large(body)
-        usage = await run_in_thread_if(large, reported_usage, body)
+        usage = await run_in_thread(reported_usage, body) if large else reported_usage(body)
         if usage is None and not refused and await run_in_thread_if(large, still_running, body):
             await self.settle_running()
         else:
