@@ -54,14 +54,6 @@ class Run:
     statuses; leaving, or failing to enter, closes the upstream's answers and settles the call.
     """
 
-    # The defaults are the class's own: one run is created per call.
-    stream: Stream | None = None
-    """The stream that is being sent."""
-    _entering: asyncio.Task[Any] | None = None
-    _cancelled = False  # by `stop`, not from outside
-    _awaited_heads = 0  # of the requests that are sent while the call is entered
-    _fault: Fault | None = None
-
     def __init__(
         self, parts: EngineParts, call: Call, answer_call: Callable[["Run"], Awaitable[Answer]]
     ) -> None:
@@ -75,12 +67,18 @@ class Run:
         self.meter = CallMeter(parts.meters, call.key, call.tenant, self.target)
         self.fidelity = call.fidelity or parts.options.fidelity
         self.record = CallRecord(call.surface.name, self.target.name, call.tenant)
+        self.stream: Stream | None = None
+        """The stream that is being sent."""
         self.stream_losses = Losses()
         """The losses of the stream's events, which come after the header."""
         self._answer_call = answer_call
+        self._entering: asyncio.Task[Any] | None = None
+        self._cancelled = False  # by `stop`, not from outside
         self._replies: list[tuple[Reply, AbstractAsyncContextManager[Reply]]] = []
         self._steps: set[asyncio.Future[Any]] = set()  # of an answer that is being sent; `stop` cancels them
+        self._awaited_heads = 0  # of the requests that are sent while the call is entered
         self._headers: HeaderList = []  # the last reply's, for errors that are raised after its head
+        self._fault: Fault | None = None
 
     # -- a context ---------------------------------------------------------------------------------
 

@@ -69,24 +69,22 @@ class MeteredStream(Protocol):
 class CallMeter:
     """The meter of one call. With `tenant` None nothing is recorded, since the caller is unknown."""
 
-    # The defaults are the class's own: one meter is created per call.
-    upstream_called = False
-    """Whether the upstream was called: from then on the input counts, even if the client disconnects."""
-    _grant: Grant | None = None
-    _input_tokens = 0  # of a body that has been released
-    _error_usage: Usage | None = None  # reported with the upstream's error
-    _still_running = False  # at the upstream, although the client gets an error
-    _model = ""
-    _body = b""
-    _calls = 1  # of the upstream, each of which reads the input
-    _background = False
-
     def __init__(self, meters: Meters, key: ApiKey | None, tenant: str | None, target: Target) -> None:
         self._meters = meters
         self._key = key
         self._tenant = tenant
         self._target = target
+        self._grant: Grant | None = None
+        self._model = ""
+        self._body = b""
+        self._input_tokens = 0  # of a body that has been released
+        self._calls = 1  # of the upstream, each of which reads the input
+        self._background = False
         self._settled = tenant is None
+        self.upstream_called = False
+        """Whether the upstream was called: from then on the input counts, even if the client disconnects."""
+        self._error_usage: Usage | None = None  # reported with the upstream's error
+        self._still_running = False  # at the upstream, although the client gets an error
 
     @property
     def needs_body(self) -> bool:
