@@ -11,8 +11,8 @@ class CallRecord:
     """Times are those of `perf_counter`, in seconds; 0: not reached."""
 
     __slots__ = (
-        "cut_by", "ended_at", "first_content_at", "head_at", "key", "losses", "model", "outcome", "started_at",
-        "status", "surface", "target", "usage",
+        "cut_by", "ended_at", "first_content_at", "head_at", "key", "losses", "model", "outcome",
+        "started_at", "status", "surface", "target", "usage",
     )  # fmt: skip
 
     def __init__(self, surface: str, target: str, key: str | None = None) -> None:
