@@ -85,7 +85,7 @@ def finish_meaning(reason: str) -> Meaning | None:
 
 def announces_call(reason: str) -> bool:
     """Whether the finish reason announces a tool call."""
-    return reason in CALLS or _normalize(reason) in CALLS
+    return reason in CALLS or (reason not in _MEANINGS and _normalize(reason) in CALLS)
 
 
 def finish_reason_text(finish: Any) -> str:

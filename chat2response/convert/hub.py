@@ -9,11 +9,14 @@ when the request is written to a backend, and named by the client's own paths: s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import Any
 
 from chat2response.convert.reasoning.reasoning_form import ReasoningForm
 from chat2response.convert.reasoning.sealed_reasoning import Seal
 from chat2response.wire.responses import ResponsesRequest
+
+_TYPE = methodcaller("get", "type")
 
 
 @dataclass(
@@ -37,19 +40,18 @@ class HubRequest:
     seal: Seal | None = None
     """Opens the sealed reasoning that this client sends back, and seals what it gets."""
 
-    _kinds: frozenset[str] | None = field(default=None, init=False, repr=False, compare=False)
+    _kinds: frozenset[Any] | None = field(default=None, init=False, repr=False, compare=False)
 
-    def item_kinds(self) -> frozenset[str]:
-        """The types of the input items: most requests have no item of the rare ones."""
+    def item_kinds(self) -> frozenset[Any]:
+        """The types of the input items, None for one without a type: most requests have no rare ones."""
         if self._kinds is None:
             items: Any = self.body.get("input")
-            self._kinds = frozenset(
-                [
-                    kind
-                    for item in (items if type(items) is list else ())
-                    if type(item) is dict and type(kind := item.get("type")) is str
-                ]
-            )
+            types = map(_TYPE, items) if type(items) is list else ()
+            try:
+                self._kinds = frozenset(types)
+            except (AttributeError, TypeError):  # an item that is no object, or a type that is no text
+                objects = [item for item in items if type(item) is dict]
+                self._kinds = frozenset([kind for kind in map(_TYPE, objects) if type(kind) is str])
         return self._kinds
 
     def field(self, name: str) -> str:

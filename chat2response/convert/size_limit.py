@@ -57,6 +57,12 @@ def weigh_json(body: bytes, max_containers: int) -> int:
     return len(body) + min(brackets, max_containers) * _VALUE
 
 
+def check_json_weight(body: bytes, max_containers: int, limit: int) -> None:
+    """Raises UpstreamError if an answer exceeds the limit, before it is decoded."""
+    if len(body) * (1 + _VALUE) > limit:  # a shorter one fits even if it consists of brackets alone
+        check_weight(weigh_json(body, max_containers), limit)
+
+
 def check_weight(weight: int, limit: int) -> None:
     """Raises UpstreamError if an answer exceeds the limit."""
     if weight > limit:

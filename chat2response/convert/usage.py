@@ -13,14 +13,14 @@ from chat2response.wire.responses import Usage
 
 _NO_COUNTS: Mapping[str, Any] = {}
 _COUNTS = ("total_tokens", "completion_tokens", "prompt_tokens")
+_RESPONSES_COUNTS = ("total_tokens", "output_tokens", "input_tokens")
 
 
 def from_chat(usage: Any, quirks: Quirks = OPENAI_COMPATIBLE) -> Usage | None:
     """Chat usage as Responses usage; None if there is none."""
     if type(usage) is not dict or not usage:
         return None
-    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    total = _count(usage, "total_tokens")
+    total, completion, prompt = _counts(usage, _COUNTS)
     input_details = _details(usage, "prompt_tokens_details")
     output_details = _details(usage, "completion_tokens_details")
     cached = _cached(usage, quirks)
@@ -90,7 +90,7 @@ def read(usage: Any) -> Usage | None:
         _details(usage, "input_tokens_details"),
         _details(usage, "output_tokens_details"),
     )
-    inputs, outputs = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    total, outputs, inputs = _counts(usage, _RESPONSES_COUNTS)
     return {
         "input_tokens": inputs,
         "input_tokens_details": {
@@ -99,7 +99,7 @@ def read(usage: Any) -> Usage | None:
         },
         "output_tokens": outputs,
         "output_tokens_details": {"reasoning_tokens": _count(output_details, "reasoning_tokens")},
-        "total_tokens": _count(usage, "total_tokens") or inputs + outputs,
+        "total_tokens": total or inputs + outputs,
     }
 
 
@@ -118,6 +118,14 @@ def add(first: Usage | None, second: Usage | None) -> Usage | None:
 
 def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
     return {key: first.get(key, 0) + second.get(key, 0) for key in {**first, **second}}
+
+
+def _counts(usage: Mapping[str, Any], names: tuple[str, str, str]) -> tuple[int, int, int]:
+    """Three counts, which are whole numbers in nearly every usage."""
+    first, second, third = map(usage.get, names)
+    if type(first) is type(second) is type(third) is int and first >= 0 and second >= 0 and third >= 0:
+        return first, second, third
+    return _count(usage, names[0]), _count(usage, names[1]), _count(usage, names[2])
 
 
 def _count(counts: Mapping[str, Any], name: str) -> int:

@@ -92,10 +92,13 @@ def require_conversation(value: Any, path: str) -> str | dict[str, Any]:
 
 def require_objects(value: Any, path: str) -> list[dict[str, Any]]:
     """A required array of objects."""
-    for index, each in enumerate(require_array(value, path)):
-        if type(each) is not dict:
-            raise wrong_type(f"{path}[{index}]", "an object", each)
+    if not {*map(type, require_array(value, path))} <= _OBJECTS:
+        index, each = next((index, each) for index, each in enumerate(value) if type(each) is not dict)
+        raise wrong_type(f"{path}[{index}]", "an object", each)
     return value  # type: ignore[no-any-return]
+
+
+_OBJECTS = {dict}
 
 
 def _type_name(value: Any) -> str:

@@ -1,7 +1,6 @@
 """`Call`: one request as the engine takes it. `Answer`: what the engine returns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from chat2response.convert.client_profiles import DEFAULT, ClientProfile
@@ -18,8 +17,7 @@ JSON_TYPE = "application/json"
 SSE_TYPE = "text/event-stream; charset=utf-8"
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: one is created per call, and freezing is most of its cost
-class Call:
+class Call(Struct, kw_only=True):
     """What a client requests. `tenant`: the key's id; `open` where no keys are issued; None in passthrough,
     where no state is stored.
     """
@@ -28,7 +26,7 @@ class Call:
     body: bytes
     request_id: str
     tenant: str | None = None
-    authorization: str | None = field(default=None, repr=False)
+    authorization: str | None = None
     """The client's own credentials, in passthrough."""
     conversation_id: str | None = None
     previous_response_id: str | None = None
@@ -44,6 +42,9 @@ class Call:
     """What to do about losses, as the client requests it; None: the operator's setting."""
     repairs: Sequence[Repair] = ()
     """The repairs that turned `body` into strict JSON."""
+
+    def __repr__(self) -> str:
+        return f"Call({self.request_id!r})"  # without the client's credentials
 
     def client_context(self, *, stream: bool) -> ClientContext:
         """The parts of the client's request that go upstream with the call."""

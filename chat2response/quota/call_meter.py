@@ -26,7 +26,7 @@ from chat2response.quota.usage_log import UsageLog
 from chat2response.upstreams.base import Target
 from chat2response.wire.fault import Fault
 from chat2response.wire.headers import HeaderList
-from chat2response.wire.large_documents import is_large, run_in_thread_if
+from chat2response.wire.large_documents import is_large, run_in_thread, run_in_thread_if
 from chat2response.wire.responses import RUNNING, Response, Usage
 
 _RATE_LIMIT_PREFIX = b"x-ratelimit-"
@@ -190,7 +190,7 @@ class CallMeter:
         if self._settled:
             return None
         large = is_large(body)
-        usage = await run_in_thread_if(large, reported_usage, body)
+        usage = await run_in_thread(reported_usage, body) if large else reported_usage(body)
         if usage is None and not refused and await run_in_thread_if(large, still_running, body):
             await self.settle_running()
         else:

@@ -54,7 +54,8 @@ class LineFormatter(logging.Formatter):
         second = int(created)
         if second != self._second:
             self._set_second(second)
-        return f"{self._prefix},{int(created % 1 * 1000):03} {level} {name}: {message}"
+        milliseconds = int(1000 * (created - second))
+        return f"{self._prefix},{milliseconds:03} {level} {name}: {message}"
 
     def _set_second(self, second: int) -> None:
         self._second, self._prefix = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
@@ -86,7 +87,7 @@ class NonBlockingHandler(logging.Handler):
 
     def write_line(self, created: float, level: str, name: str, message: str) -> None:
         """Writes a plain message without a record, which costs more than its line. `created`: by `time()`."""
-        self._output.write(f"{self._line(created, level, name, message)}\n")
+        self._output.write(self._line(created, level, name, f"{message}\n"))
 
 
 def set_up(settings: Settings, *extra_secrets: str) -> None:

@@ -11,6 +11,7 @@ from chat2response.observe.redact import shown_url
 from chat2response.wire.content_sniffing import Kind
 from chat2response.wire.fault import Fault
 from chat2response.wire.headers import HeaderList
+from chat2response.wire.values import Struct
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,10 @@ class Target:
         return f"{shown_url(self.base_url)}{self.dialect.path}"
 
 
-@dataclass(slots=True)  # not frozen: one is created per call, and freezing is most of its cost
-class ClientContext:
+class ClientContext(Struct):
     """The parts of the client's request that an upstream needs."""
 
-    authorization: str | None = field(default=None, repr=False)
+    authorization: str | None = None
     """The client's `Authorization` in passthrough."""
     request_id: str = ""
     stream: bool = False
@@ -56,6 +56,9 @@ class ClientContext:
     """The number of gateways like this one that the call has passed."""
     stall: float = 0.0
     """Seconds of silence allowed within the answer, if longer than usual; 0: the usual limit."""
+
+    def __repr__(self) -> str:
+        return f"ClientContext({self.request_id!r})"  # without the client's credentials
 
 
 class Reply(Protocol):

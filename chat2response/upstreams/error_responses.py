@@ -1,6 +1,7 @@
 """Turns an upstream's error into one for the client: keeps its message, removes the gateway's secrets."""
 
 from codecs import BOM_UTF8
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from chat2response.convert.errors.upstream_errors import plain_error, read_upstream_error
@@ -37,14 +38,21 @@ def forwarded_headers(response: HttpResponse, secret: Secret | None = None) -> H
 
     `secret`: is removed from them.
     """
-    forwarded: HeaderList = []
-    for name, value in response.headers:
-        name = name.lower()
-        if name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES):
-            forwarded.append((name, value))
-        elif name == b"x-request-id":
-            forwarded.append((b"x-upstream-request-id", value))
+    forwarded = [
+        (client_name, value)
+        for name, value in response.headers
+        if (client_name := _name_for_client(name)) is not None
+    ]
     return forwarded if secret is None else [(name, secret.remove(value)) for name, value in forwarded]
+
+
+@lru_cache(maxsize=128)
+def _name_for_client(name: bytes) -> bytes | None:
+    """The name under which the client gets an upstream's header; None if it does not get it."""
+    name = name.lower()
+    if name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES):
+        return name
+    return b"x-upstream-request-id" if name == b"x-request-id" else None
 
 
 async def refusal_of(reply: Reply, target: Target) -> UpstreamError:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chat2response.convert.size_limit import MAX_OUTPUT, check_weight, weigh_json
+from chat2response.convert.size_limit import MAX_OUTPUT, check_json_weight
 from chat2response.errors import UpstreamError
 from chat2response.wire.json import JSONError, decode_with_repairs
 from chat2response.wire.json_repair import Repair
@@ -12,7 +12,7 @@ from chat2response.wire.large_documents import (
     MAX_ANSWER_CONTAINERS,
     check_structure,
     is_large,
-    run_in_thread_if,
+    run_in_thread,
 )
 
 
@@ -21,10 +21,12 @@ async def decode_answer(answer: bytes, max_output: int = MAX_OUTPUT) -> tuple[An
 
     Raises UpstreamError, also for an answer that takes more than `max_output` bytes of memory.
     """
-    await check_answer(answer)
-    check_weight(weigh_json(answer, MAX_ANSWER_CONTAINERS), max_output)
+    check_json_weight(answer, MAX_ANSWER_CONTAINERS, max_output)
     try:
-        return await run_in_thread_if(is_large(answer), decode_with_repairs, answer)
+        if not is_large(answer):
+            return decode_with_repairs(answer)
+        await check_answer(answer)
+        return await run_in_thread(decode_with_repairs, answer)
     except JSONError as error:
         raise UpstreamError("The upstream's answer cannot be read.", internal=str(error)) from None
 

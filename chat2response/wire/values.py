@@ -1,6 +1,6 @@
-"""The base of small values that are created for each delta: msgspec creates them without a Python call."""
+"""The base of values that are created for each call or delta: msgspec creates them without a Python call."""
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-__all__ = ["Struct", "replace"]
+__all__ = ["Struct", "field", "replace"]

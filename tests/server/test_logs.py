@@ -15,7 +15,8 @@ from chat2response.server.nonblocking_output import NonBlockingOutput
 
 
 def request() -> Any:
-    record = CallRecord("chat", "chat", "key-1", "m", outcome="completed")
+    record = CallRecord("chat", "chat", "key-1")
+    record.model, record.outcome = "m", "completed"
     return SimpleNamespace(
         id="req-1",
         scope={"method": "POST"},

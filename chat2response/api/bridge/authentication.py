@@ -4,7 +4,6 @@ The key is in `Authorization: Bearer`, in `x-api-key` (Anthropic's clients) or i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from chat2response.api.http.client_address import Network, client_address
@@ -16,20 +15,23 @@ from chat2response.keys.record import ApiKey
 from chat2response.keys.tokens.token import parse
 from chat2response.keys.verifier import KeyVerifier
 from chat2response.observe.metrics import Metrics
+from chat2response.wire.values import Struct
 
 OPEN_TENANT = "open"
 _KEY_HEADERS = (b"x-api-key", b"api-key")  # headers whose value is the key alone
 
 
-@dataclass(slots=True)  # not frozen: it is created for each call, and freezing would be most of the cost
-class Caller:
+class Caller(Struct):
     """An authenticated client. `tenant`: the key's id, or `open`; None in passthrough (nothing is stored)."""
 
     tenant: str | None = None
-    key: ApiKey | None = field(default=None, repr=False)
+    key: ApiKey | None = None
     """The key, if this gateway issued it."""
-    authorization: str | None = field(default=None, repr=False)
+    authorization: str | None = None
     """The `Authorization` to send upstream, if it is the client's."""
+
+    def __repr__(self) -> str:
+        return f"Caller({self.tenant!r})"  # without the client's credentials
 
 
 class Authenticator(Protocol):

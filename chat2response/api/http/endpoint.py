@@ -72,11 +72,12 @@ class Endpoint:
                 raise BridgeError(message) from None
             await request.send_error(BridgeError(message))
         finally:
+            seconds = perf_counter() - started
             if request.allocation is not None and request.allocation.size:
                 request.allocation.release()
             if self._access is not None:
-                self._access(request, started)
-        self._metrics.request(self._route, request.status, perf_counter() - started)
+                self._access(request, seconds)
+        self._metrics.request(self._route, request.status, seconds)
 
 
 def check_query(query: bytes) -> None:

@@ -106,9 +106,6 @@ class Request:
         """
         coding = self.headers.get(b"content-encoding")
         decoder = None if coding is None else decoder_of(coding)
-        length = self.headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > limit:
-            raise too_large(limit)
         extensions = self.scope.get("extensions")
         take = extensions.get(WHOLE_BODY) if extensions else None
         whole: bytes | None = None if take is None else take(self.receive)
@@ -121,6 +118,9 @@ class Request:
         return whole if decoder is None else await decode(whole, decoder, limit, self.allocation)
 
     async def _received_body(self, limit: int) -> bytes:
+        length = self.headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > limit:
+            raise too_large(limit)
         pieces: list[bytes] = []
         size = 0
         while True:

@@ -10,7 +10,7 @@ from chat2response.upstreams.base import Reply, Target
 from chat2response.upstreams.error_responses import refusal_error
 from chat2response.upstreams.whole_answers import check_answer
 from chat2response.wire.json import JSONError, decode
-from chat2response.wire.large_documents import is_large, run_in_thread_if
+from chat2response.wire.large_documents import is_large, run_in_thread, run_in_thread_if
 from chat2response.wire.values import Struct
 
 _OPENS_WITH_ERROR = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
@@ -32,11 +32,12 @@ async def read_whole_reply(reply: Reply, target: Target, ownership: Ownership, *
     answer.
     """
     body = await reply.read()
-    await check_answer(body)
     large = is_large(body)
+    if large:
+        await check_answer(body)
     if reply.status >= 300:
         return await run_in_thread_if(large, _read_refusal, body, reply, target)
-    error = await run_in_thread_if(large, error_as_answer, body)
+    error = await run_in_thread(error_as_answer, body) if large else error_as_answer(body)
     if error is not None:
         raise error
     if not _OPENS_OBJECT.match(body):  # an unexpected stream or plain text: no answer of either API

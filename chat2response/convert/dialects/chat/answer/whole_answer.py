@@ -83,8 +83,7 @@ def as_chunk(completion: Any) -> dict[str, Any]:
 
 
 def _first_choice(completion: Any) -> dict[str, Any]:
-    error = read_upstream_error(completion)
-    if error is not None:
+    if not _is_standard(completion) and (error := read_upstream_error(completion)):
         raise error
     choices = completion.get("choices") if type(completion) is dict else None
     if type(choices) is not list or not choices or type(choices[0]) is not dict:
@@ -92,6 +91,20 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     if choices[0].get("error") and (error := read_upstream_error({"error": choices[0]["error"]})):
         raise error
     return choices[0]
+
+
+def _is_standard(completion: Any) -> bool:
+    """Whether this is a completion without any further keys, as most are; so it is no error."""
+    return (
+        type(completion) is dict
+        and completion.get("object") == "chat.completion"
+        and completion.keys() <= _COMPLETION_KEYS
+    )
+
+
+_COMPLETION_KEYS = frozenset(
+    {"id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint"}
+)
 
 
 def _write_other_choices(
@@ -122,9 +135,12 @@ def _finish_reason(choice: Mapping[str, Any], quirks: Quirks = OPENAI_COMPATIBLE
 
 
 def _usage_of(completion: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
+    of_choice, of_completion = choice.get("usage"), completion.get("usage")
+    if of_choice is None and "x_groq" not in completion:
+        return of_completion
     groq = completion.get("x_groq")
     of_groq = groq.get("usage") if type(groq) is dict else None
-    return usage.first_with_counts(choice.get("usage"), completion.get("usage"), of_groq)
+    return usage.first_with_counts(of_choice, of_completion, of_groq)
 
 
 def _as_delta(choice: Mapping[str, Any], number: int) -> dict[str, Any]:

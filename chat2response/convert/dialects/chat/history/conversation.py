@@ -47,8 +47,11 @@ def write_messages(
         turns.add_system_message(instruction_message, "instructions")
     for index, item in enumerate(items):
         kind = item.get("type")
-        write = _ITEMS.get(kind, write_unknown) if type(kind) is str else write_unknown
-        write(turns, index, item)
+        if kind is None and "role" in item:
+            message_items.write_message(turns, index, item)
+        else:
+            write = _ITEMS.get(kind, write_unknown) if type(kind) is str else write_unknown
+            write(turns, index, item)
     messages = turns.finish()
     if not messages or (not instructions and messages == [instruction_message]):
         raise invalid_value(hub.field("input"), "The conversation is empty. Send at least one message.")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from chat2response.convert.dialects.chat.history.messages import write_message
 from chat2response.convert.dialects.chat.history.turns import TurnBuilder
 from chat2response.convert.validation import require_string, unsupported_field
 
@@ -12,11 +11,9 @@ _Write = Callable[[TurnBuilder, int, _Item], None]
 
 
 def write_unknown(turns: TurnBuilder, index: int, item: _Item) -> None:
-    """Writes messages and references that have no `type`. Drops items of an unknown type, with a loss."""
+    """Writes references that have no `type`. Drops items of an unknown type, with a loss."""
     kind = item.get("type")
-    if kind is None and "role" in item:
-        write_message(turns, index, item)
-    elif kind is None and type(item.get("id")) is str:
+    if kind is None and type(item.get("id")) is str:
         OTHER_ITEMS["item_reference"](turns, index, item)
     else:
         path = turns.path(index)
