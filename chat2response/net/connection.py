@@ -139,7 +139,11 @@ class Connection(asyncio.BufferedProtocol):
                 self._feed_past_limit(data)
             else:
                 self._parser.feed_data(data)
-            if self._body:
+            pieces, response = self._body, self._response
+            if len(pieces) == 1 and response is not None:  # `_deliver`, without a call for each read
+                self._unread = 0
+                response.feed(pieces.pop())
+            elif pieces:
                 self._deliver()
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, UpstreamError) as error:
             self._deliver()

@@ -114,8 +114,11 @@ class ConvertedStream:
         if turns.earlier_chars + turns.reader.output_chars + writer.weight > self._max_output:
             check_weight(self._weight(), self._max_output)
         if events:
-            sink = self._sink
-            sink.write(self._encode(events))
+            if not self._run.record.first_content_at:
+                self._run.note_content()
+            last, sink = events[-1], self._sink
+            self._last_number = last.sequence_number if type(last) is Delta else last["sequence_number"]  # type: ignore[index]
+            sink.write(self._encoder.encode(events))
             if sink.full:
                 turns.pause()
                 sink.on_drained(turns.resume)
