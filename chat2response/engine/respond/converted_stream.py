@@ -116,9 +116,11 @@ class ConvertedStream:
         if events:
             if not self._run.record.first_content_at:
                 self._run.note_content()
-            last, sink = events[-1], self._sink
-            self._last_number = last.sequence_number if type(last) is Delta else last["sequence_number"]  # type: ignore[index]
-            sink.write(self._encoder.encode(events))
+            frames = self._encoder.encode(events)
+            last: Any = events[-1]
+            self._last_number = last.sequence_number if type(last) is Delta else last["sequence_number"]
+            sink = self._sink
+            sink.write(frames)
             if sink.full:
                 turns.pause()
                 sink.on_drained(turns.resume)
