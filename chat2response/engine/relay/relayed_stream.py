@@ -13,6 +13,7 @@ from chat2response.engine.relay.stream_end import StreamEndFilter
 from chat2response.engine.relay.usage_filter import without_usage
 from chat2response.engine.run import Run
 from chat2response.engine.sink import NO_SINK, Sink
+from chat2response.engine.wakeup import Wakeup
 from chat2response.errors import BridgeError, UpstreamError, release_frames
 from chat2response.net.transport import StreamInterrupted
 from chat2response.stores.base import StoreDown
@@ -49,7 +50,7 @@ class RelayedStream:
         self._reply = reply
         self._cut = sse.FrameSplitter()
         self._end_filter = StreamEndFilter()
-        self._attention = asyncio.Event()  # there is something to await: `_pending`, or the end of the input
+        self._attention = Wakeup()  # there is something to await: `_pending`, or the end of the input
         self._first = FirstFrames(self._attention.set)
         self._sink: Sink = self._first
         self._pending: bytes | None = None  # frames that wait for a write to the store

@@ -7,6 +7,7 @@ from chat2response.convert.event_feed import EventFeed
 from chat2response.convert.lenient_reader import add_repair_losses
 from chat2response.convert.reader import Reader
 from chat2response.convert.size_limit import MAX_OUTPUT
+from chat2response.engine.wakeup import Wakeup
 from chat2response.errors import UpstreamError
 from chat2response.net.transport import StreamInterrupted
 from chat2response.upstreams.base import Reply
@@ -34,7 +35,7 @@ class Turn:
         """Whether nothing more arrives: then `conclude` reads the end."""
         self._max_output = max_output
         self._feed = EventFeed(reader)
-        self._over = asyncio.Event()
+        self._over = Wakeup()
         self._started = self._concluded = False
         self._whole = False  # a JSON body came in place of a stream
         self._fault: Fault | None = None
@@ -50,7 +51,7 @@ class Turn:
         """
         self.on_read = self._wait_if_started
         self._begin()
-        if not self._over.is_set():
+        if not self._over.is_set:
             timer = asyncio.get_running_loop().call_later(seconds, self._over.set)
             try:
                 await self._over.wait()
