@@ -4,11 +4,11 @@ The keys are the union of those that the OpenAI schema and Open Responses 2026-0
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chat2response.convert.hub import HubRequest
 from chat2response.wire.responses import Response
+from chat2response.wire.values import Struct
 
 _DEFAULTS: dict[str, Any] = {
     "error": None,
@@ -37,10 +37,7 @@ _OPTIONAL = ("user", "prompt", "prompt_cache_options", "prompt_cache_retention")
 _COPIED = frozenset((*(name for name in _DEFAULTS if name not in _NOT_COPIED), *_OPTIONAL))
 
 
-@dataclass(
-    slots=True
-)  # not frozen: one is created for each call, and freezing would more than double the cost
-class EchoedFields:
+class EchoedFields(Struct):
     """The fields of a response that are known before the model answers."""
 
     model: str

@@ -51,12 +51,13 @@ class NonBlockingOutput:
     def write(self, line: str) -> None:
         """Buffers a line, which includes its newline. Never blocks."""
         with self._lock:
-            if self._waiting and self._waiting + len(line) > self._max_buffered:
+            waiting, lines = self._waiting, self._lines
+            if waiting and waiting + len(line) > self._max_buffered:
                 self._dropped += 1
                 return
-            self._lines.append(line)
-            self._waiting += len(line)
-            if len(self._lines) > 1:
+            self._waiting = waiting + len(line)
+            lines.append(line)
+            if len(lines) > 1:
                 return  # the thread is awake already
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="output", daemon=True)

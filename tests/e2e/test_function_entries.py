@@ -120,7 +120,7 @@ async def measured(start: Start, clock: Clock, caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize(
     ("path", "body", "limit"),
-    [("/v1/responses", _RESPONSES, 346), ("/v1/chat/completions", _CHAT, 177)],
+    [("/v1/responses", _RESPONSES, 317), ("/v1/chat/completions", _CHAT, 171)],
     ids=["converted", "relayed"],
 )
 async def test_a_json_call_enters_few_functions(

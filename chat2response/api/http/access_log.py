@@ -68,7 +68,7 @@ class AccessLog:
             id = _without_credentials(id, request)
         return (
             f"{id} {request.scope['method']} {self._route} key={request.tenant or '-'} model={model} "
-            f"target={self._target} status={request.status or '-'}{end} ms={seconds * 1000:.0f} "
+            f"target={self._target} status={request.status or '-'}{end} ms={round(seconds * 1000)} "
             f"bytes={request.size} losses={losses}"
         )
 

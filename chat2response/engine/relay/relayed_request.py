@@ -32,13 +32,19 @@ class RelayedRequest(Struct):
 async def relayed_request(run: Run) -> RelayedRequest:
     """Reads, checks and admits the client's own request. Raises BridgeError."""
     dialect, own_body = run.target.dialect, run.call.body
-    peek, checked = await run.apart(peek_request, own_body, dialect)
+    if run.large:
+        peek, checked = await run.apart(peek_request, own_body, dialect)
+    else:
+        peek, checked = peek_request(own_body, dialect)
     run.record.note_model(peek.model)
     await run.ownership.check_body(checked, peek)
     body, hide_usage = await _admitted(run, checked, peek)
     losses = Losses(run.fidelity)
     try:
-        body = await run.apart(dialect.for_backend, body, run.target.backend, losses)
+        if run.large:
+            body = await run.apart(dialect.for_backend, body, run.target.backend, losses)
+        else:
+            body = dialect.for_backend(body, run.target.backend, losses)
     except JSONError as error:
         raise bad_json(error, body) from None
     if body is checked:

@@ -36,7 +36,10 @@ class HubCall(Struct):
 async def hub_call(run: Run) -> HubCall:
     """Reads, checks and admits the request. Raises BridgeError."""
     meter, overlay = run.meter, run.plan.up == "overlay"
-    fields, hub = await run.apart(read_whole, run.call, meter.needs_body, overlay)
+    if run.large:
+        fields, hub = await run.apart(read_whole, run.call, meter.needs_body, overlay)
+    else:
+        fields, hub = read_whole(run.call, meter.needs_body, overlay)
     run.record.note_model(fields.get("model"))
     try:
         choices = _take_choices(run, hub)

@@ -16,7 +16,7 @@ from chat2response.upstreams.error_responses import refusal_of
 from chat2response.upstreams.whole_answers import decode_answer
 from chat2response.wire.content_sniffing import sniff_content
 from chat2response.wire.headers import HeaderList
-from chat2response.wire.large_documents import is_large, run_in_thread_if
+from chat2response.wire.large_documents import is_large, run_in_thread, run_in_thread_if
 from chat2response.wire.responses import Response
 from chat2response.wire.values import Struct
 
@@ -43,7 +43,10 @@ async def ask(run: Run, question: Question, echo: EchoedFields, next_turn: NextT
     if question.stops or next_turn is not None:
         return await _ask_in_turns(run, question, echo, next_turn)
     target, parts, losses = run.target, run.parts, Losses(run.fidelity)
-    body, decoder = await run.apart(question.write, target.dialect, losses)
+    if run.large:
+        body, decoder = await run.apart(question.write, target.dialect, losses)
+    else:
+        body, decoder = question.write(target.dialect, losses)
     reply = await run.send(body, stream=False)
     if reply.status >= 300:
         raise await refusal_of(reply, target)
@@ -55,9 +58,10 @@ async def ask(run: Run, question: Question, echo: EchoedFields, next_turn: NextT
     else:
         value, repairs = await decode_answer(answer, most)
         add_repair_losses(repairs, losses)
-        response = await run_in_thread_if(
-            large, decoder.response, value, echo, parts.ids, parts.clock, losses
-        )
+        if large:
+            response = await run_in_thread(decoder.response, value, echo, parts.ids, parts.clock, losses)
+        else:
+            response = decoder.response(value, echo, parts.ids, parts.clock, losses)
     return WholeAnswer(response, reply.headers, losses, large)
 
 

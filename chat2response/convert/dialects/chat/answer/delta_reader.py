@@ -106,8 +106,9 @@ class DeltaReader:
             self._writer.losses.add("message.refusal")
 
     def _read_content(self, content: Any, logprobs: Any) -> None:
-        tokens = token_logprobs(logprobs)
-        for kind, text in content_pieces(content):
+        tokens = token_logprobs(logprobs) if logprobs else []
+        is_text = type(content) is str and content != ""  # as nearly always: no need to look for pieces
+        for kind, text in (("text", content),) if is_text else content_pieces(content):
             self.output_chars += len(text)
             if kind == "text":
                 self.text_chars += len(text)

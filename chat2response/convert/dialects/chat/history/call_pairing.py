@@ -14,6 +14,7 @@ from chat2response.convert.validation import missing_field, wrong_type
 
 _Item = dict[str, Any]
 
+_OBJECTS = {dict}
 MISSING_OUTPUT = "There is no output."
 """The output that the gateway adds to a call that has none, where the policy repairs orphans."""
 
@@ -26,13 +27,12 @@ class CallPairing:
     def __init__(self, items: list[Any], hub: HubRequest) -> None:
         self._by_id: dict[str, deque[int]] = {}
         self._ids: dict[int, str] = {}
+        if hub.item_kinds().isdisjoint(OUTPUTS) and {*map(type, items)} <= _OBJECTS:
+            return  # nothing to pair
         nameless: list[int] = []
-        has_outputs = not hub.item_kinds().isdisjoint(OUTPUTS)
         for index, item in enumerate(items):
             if type(item) is not dict:
                 raise wrong_type(hub.item_path(index), "an object", item)
-            if not has_outputs:
-                continue
             kind = item.get("type")
             if type(kind) is not str or kind not in OUTPUTS:
                 continue

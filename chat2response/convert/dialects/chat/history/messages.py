@@ -69,8 +69,10 @@ def _write_assistant_message(turns: TurnBuilder, index: int, item: _Item) -> Non
         turns.name = item["name"]
     content = item.get("content")
     if type(content) is str:
-        content = [{"type": "text", "text": content}] if content else []
-    elif type(content) is not list:
+        if content:
+            turns.parts.append({"type": "text", "text": content})
+        return
+    if type(content) is not list:
         raise _bad_content(content, f"{turns.path(index)}.content")
     for number, part in enumerate(content):
         plain = plain_text(part)

@@ -4,7 +4,6 @@ A field without a writer passes under its own name.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from chat2response.convert.dialects.chat.request.request_fields_in import LOGPROBS
@@ -13,10 +12,10 @@ from chat2response.convert.hub import HubRequest
 from chat2response.convert.losses import Losses
 from chat2response.convert.quirks.quirks import Quirks
 from chat2response.convert.validation import require_array, require_integer, require_object, unsupported_field
+from chat2response.wire.values import Struct, field
 
 
-@dataclass(slots=True)
-class RequestBuilder:
+class RequestBuilder(Struct):
     """Builds one Chat request body, in `out`."""
 
     hub: HubRequest

@@ -156,7 +156,7 @@ def write_tools(hub: HubRequest, tools: ToolMap, losses: Losses) -> dict[str, An
     if not tools.by_key:
         return {}
     written = [_write_tool(each, tools, losses) for each in tools.by_key.values()]
-    if tools.quirks.strict_tools:
+    if tools.quirks.strict_tools and not tools.plain:
         _match_strictness(written, list(tools.by_key.values()), tools)
     out: dict[str, Any] = {"tools": written}
     if choice is not None:
