@@ -84,8 +84,8 @@ class RelayedStream:
     async def send(self, sink: Sink) -> None:
         """Writes the frames, then the end if the upstream sent none."""
         first, self._sink = self._first, sink
-        sink.write(first.take())
         try:
+            self._write(first.take())  # the client may be full already
             while await self._step():
                 continue
         except StoreDown:
