@@ -158,9 +158,9 @@ class RelayedStream:
 
     def keepalive(self) -> bytes:
         """A comment frame: every write ends with a whole frame, and nothing else may be added to a relayed
-        stream.
+        stream. None while frames wait for the store.
         """
-        return b"" if self._tap.ended else sse.KEEPALIVE
+        return b"" if self._tap.ended or self._pending is not None else sse.KEEPALIVE
 
     async def close(self) -> None:
         """Reads no further. Breaks reference cycles."""

@@ -5,24 +5,11 @@ import asyncio
 import pytest
 
 from tests.engine.push.conftest import Open
+from tests.support.engine.client_streams import text_of
 from tests.support.engine.fakes import events_of
 from tests.support.engine.hand_driven import HEAD, LAST_CHUNK, WAYS, http_chunk, settle
 
 EVERY_WAY = pytest.mark.parametrize("way", WAYS)
-
-
-def text_of(out: bytes) -> str:
-    """The text that the client got, of the first choice."""
-    text = ""
-    for event in events_of(out):
-        if event == "[DONE]":
-            continue
-        if event.get("type") == "response.output_text.delta":
-            text += event["delta"]
-        for choice in event.get("choices", ()):
-            if choice["index"] == 0:
-                text += choice["delta"].get("content") or ""
-    return text
 
 
 @EVERY_WAY

@@ -7,18 +7,11 @@ import pytest
 
 from chat2response.wire.fault import CANCELLED, REVOKED
 from tests.engine.push.conftest import Open
+from tests.support.engine.client_streams import ends_of
 from tests.support.engine.fakes import events_of
 from tests.support.engine.hand_driven import HEAD, LAST_CHUNK, WAYS, HandDriven, http_chunk, settle
 
 EVERY_WAY = pytest.mark.parametrize("way", WAYS)
-
-
-def ends_of(out: bytes) -> list[Any]:
-    """The terminal events: errors, ends of a response, and what `[DONE]` ends."""
-    kinds = ("response.completed", "response.incomplete", "response.failed", "error")
-    return [
-        each for each in events_of(out) if each != "[DONE]" and (each.get("type") in kinds or "error" in each)
-    ]
 
 
 def check_failed(driven: HandDriven, words: str) -> None:
