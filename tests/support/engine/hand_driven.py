@@ -5,7 +5,7 @@ later one; `entered` is the client, once the head of its answer is decided; `sta
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -143,6 +143,21 @@ WAYS = {
 }
 
 
+def several_turns(count: int) -> Callable[[Run], Awaitable[Answer]]:
+    """Answers a call in `count` turns."""
+    left = count - 1
+
+    async def next_turn(response: Response) -> HubRequest | None:
+        nonlocal left
+        left -= 1
+        return HubRequest({"model": "m", "input": "again"}, "responses") if left >= 0 else None
+
+    async def answer_in_turns(run: Run) -> Answer:
+        return await respond(run, await hub_call(run), next_turn)
+
+    return answer_in_turns
+
+
 class HandDriven:
     """One streamed call on a way. `limited`: its key has limits, so that it is settled before its end."""
 
@@ -159,24 +174,16 @@ class HandDriven:
     ) -> None:
         self.way = WAYS[way]
         self.upstream = upstream or HandUpstream()
-        self.turns_left = self.way.turns - 1
         engine = scene.engine(self.upstream, self.way.dialect, first_event_timeout=first_event_timeout)
         engine = replace(engine, keep=keep)
         scene.engines[-1] = engine
         scene.opened += 1
         body = encode({**BODIES[self.way.surface], "stream": True, **self.way.fields, **fields})
         call = call_of(self.way.surface, body, "key-1", key=LIMITED if limited else None)
-        self.run = Run(engine, call, self._answer_call if self.way.turns > 1 else answer_call)
+        self.run = Run(engine, call, several_turns(self.way.turns) if self.way.turns > 1 else answer_call)
         self.answer: Answer
         self.client: Client
         self.first_socket = len(self.upstream.sockets)
-
-    async def _answer_call(self, run: Run) -> Answer:
-        return await respond(run, await hub_call(run), self._next_turn)
-
-    async def _next_turn(self, response: Response) -> HubRequest | None:
-        self.turns_left -= 1
-        return HubRequest({"model": "m", "input": "again"}, "responses") if self.turns_left >= 0 else None
 
     # -- what the upstream sends ---------------------------------------------------------------------
 
