@@ -109,7 +109,12 @@ class HttpResponse:
         return await body.wait()
 
     def stop(self, fault: Fault) -> None:
-        """Ends the body now, even if bytes had arrived, or an interruption that has not passed."""
+        """Ends the body now, even if bytes had arrived, or an interruption that has not passed.
+
+        The connection closes at once: whoever uses the response may still wait for something else.
+        """
+        if not self._finished:
+            self._connection.abort()
         self._received.clear()
         self._paused = False
         self._end(self._error or StreamInterrupted(fault))

@@ -85,8 +85,8 @@ class RelayedStream:
     async def send(self, sink: Sink) -> None:
         """Writes the frames, then the end if the upstream sent none."""
         first, self._sink = self._first, sink
-        sink.write(first.take())
         try:
+            self._write(first.take())  # the client may be full already
             while await self._step():
                 continue
         except StoreDown:
@@ -159,9 +159,9 @@ class RelayedStream:
 
     def keepalive(self) -> bytes:
         """A comment frame: every write ends with a whole frame, and nothing else may be added to a relayed
-        stream.
+        stream. None while frames wait for the store.
         """
-        return b"" if self._tap.ended else sse.KEEPALIVE
+        return b"" if self._tap.ended or self._pending is not None else sse.KEEPALIVE
 
     async def close(self) -> None:
         """Reads no further. Breaks reference cycles."""

@@ -24,6 +24,7 @@ from chat2response.engine.respond.turns import Turns
 from chat2response.engine.respond.whole_answer import ask
 from chat2response.engine.run import Run
 from chat2response.engine.sink import Sink
+from chat2response.errors import release_frames
 from chat2response.quota.answer_usage import output_tokens
 from chat2response.wire.large_documents import run_in_thread_if
 from chat2response.wire.responses import Usage
@@ -188,6 +189,7 @@ class _Choice:
 async def all_of(steps: Sequence[Awaitable[T]]) -> list[T]:
     """The results of all steps at once. If one fails, the others are cancelled; raises its error."""
     tasks = [asyncio.ensure_future(step) for step in steps]
+    error: BaseException | None = None
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in tasks:
@@ -197,4 +199,6 @@ async def all_of(steps: Sequence[Awaitable[T]]) -> list[T]:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for each in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(each, BaseException) and each is not error:
+                release_frames(each)  # nobody else sees it

@@ -76,8 +76,12 @@ class ConvertedStream:
         """A keepalive event, since some clients time out on comments. Empty before the first event."""
         if self._last_number < 0 or self._error is not None or self._writer.ended:
             return b""
-        self._writer.beat()
-        return self._encode(self._writer.take())
+        try:
+            self._writer.beat()
+            return self._encode(self._writer.take())
+        except Exception as error:  # it may have lost events
+            self._turns.fail(self._note_error(error))
+            return b""
 
     async def close(self) -> None:
         """Reads no further. Breaks reference cycles."""
@@ -139,12 +143,13 @@ class ConvertedStream:
 
     # -- the end -----------------------------------------------------------------------------------
 
-    def _note_error(self, error: Exception) -> None:
+    def _note_error(self, error: Exception) -> BridgeError:
         if not isinstance(error, BridgeError):
             log.error("%s: cannot convert the answer", self.response_id, exc_info=error)
             error = BridgeError("The gateway failed to convert the answer.")
         release_frames(error)
         self._error = error
+        return error
 
     def _last_events(self) -> bytes:
         """The events of the last read. The comment about losses follows them, however the reads were cut.

@@ -95,6 +95,12 @@ class Turn:
         if not self.over:
             self.reply.resume()
 
+    def fail(self, error: Exception) -> None:
+        """Ends the turn as if `on_read` had raised `error`."""
+        if not self._concluded:
+            self._failure = error
+            self._finish()
+
     def close(self) -> None:
         """Ends a turn that is left in the middle."""
         self.over = True

@@ -85,6 +85,10 @@ class Turns:
         """Continues after `pause`."""
         self._turn.resume()
 
+    def fail(self, error: Exception) -> None:
+        """Ends the current turn; `run` raises `error`."""
+        self._turn.fail(error)
+
     def close(self) -> None:
         """Leaves the turns where they are."""
         self.on_read = nothing
