@@ -77,9 +77,13 @@ class HttpResponse:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
 
-    def push(self, receiver: Receiver) -> None:
-        """Passes what has arrived, and what will, to `receiver`, which replaces an earlier one."""
+    def push(self, receiver: Receiver, slice_size: int = SLICE) -> None:
+        """Passes what has arrived, and what will, to `receiver`, which replaces an earlier one.
+
+        `slice_size`: the most bytes that it gets at once.
+        """
         self._receiver = receiver
+        self._received.slice_size = slice_size
         self._paused = False
         self._pass_on()
 
@@ -101,7 +105,7 @@ class HttpResponse:
         """Returns the whole body. Raises UpstreamError if it is interrupted, or larger than `limit` bytes."""
         received = self._received
         whole = self._finished and self._error is None and not received.encoded
-        if whole and received.size <= min(limit, SLICE):
+        if whole and received.size <= min(limit, received.slice_size):
             self._receiver = None
             return received.take()  # nearly every answer
         body = WholeBody(limit)
@@ -156,7 +160,7 @@ class HttpResponse:
         receiver = self._receiver
         if (
             receiver is not None
-            and len(data) <= SLICE
+            and len(data) <= received.slice_size
             and not (self._paused or received.size or received.encoded)
         ):
             receiver.on_data(data)  # nearly every read of a stream

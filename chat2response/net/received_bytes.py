@@ -7,16 +7,18 @@ from chat2response.errors import UpstreamError
 from chat2response.wire.content_encoding import CodingError, Decoder, split_pieces
 
 SLICE = 16 * 1024
-"""The most bytes that are taken at once: what they make fits into a client's buffer."""
+"""The most bytes that are taken at once by default: what they become fits into a client's buffer."""
 
 
 class ReceivedBytes:
     """`size`: the received bytes that have not been taken, in their content encoding."""
 
-    __slots__ = ("_decoded", "_decoder", "_pieces", "_start", "encoded", "size")
+    __slots__ = ("_decoded", "_decoder", "_pieces", "_start", "encoded", "size", "slice_size")
 
     def __init__(self) -> None:
         self.size = 0
+        self.slice_size = SLICE
+        """The most bytes that are taken at once."""
         self.encoded = False
         """Whether the bytes have a content encoding."""
         self._pieces: list[bytes] = []
@@ -40,10 +42,10 @@ class ReceivedBytes:
         self.size += len(data)
 
     def take(self) -> bytes:
-        """At most `SLICE` decoded bytes; empty if there are none. Raises UpstreamError."""
+        """At most `slice_size` decoded bytes; empty if there are none. Raises UpstreamError."""
         decoder = self._decoder
         if decoder is None:
-            if len(self._pieces) == 1 and self.size <= SLICE and not self._start:  # nearly always
+            if len(self._pieces) == 1 and self.size <= self.slice_size and not self._start:  # nearly always
                 self.size = 0
                 return self._pieces.pop()
             return self._take_received()
@@ -52,7 +54,7 @@ class ReceivedBytes:
                 data = self._take_received()
                 if not data:
                     return b""
-                self._decoded = split_pieces(decoder.pieces(data), SLICE)
+                self._decoded = split_pieces(decoder.pieces(data), self.slice_size)
         except CodingError as error:
             raise UpstreamError("The upstream's response cannot be decoded.", internal=str(error)) from None
         return piece
@@ -60,7 +62,7 @@ class ReceivedBytes:
     def put_back(self, data: bytes) -> None:
         """Takes decoded bytes back, which are not none, to be taken first."""
         if self._decoder is not None:
-            self._decoded = chain(split_pieces(iter((data,)), SLICE), self._decoded)
+            self._decoded = chain(split_pieces(iter((data,)), self.slice_size), self._decoded)
             return
         rest = b"".join(self._pieces)[self._start :]
         self._pieces, self._start = [data + rest], 0
@@ -73,16 +75,16 @@ class ReceivedBytes:
         self._decoded = iter(())
 
     def _take_received(self) -> bytes:
-        pieces, start = self._pieces, self._start
+        pieces, start, size = self._pieces, self._start, self.slice_size
         if not pieces:
             return b""
         if len(pieces) > 1:
             pieces[:] = [b"".join(pieces)]
         data = pieces[0]
-        if len(data) - start <= SLICE:
+        if len(data) - start <= size:
             pieces.clear()
             self._start = self.size = 0
             return data[start:] if start else data
-        self._start = start + SLICE
-        self.size -= SLICE
+        self._start = start + size
+        self.size -= size
         return data[start : self._start]

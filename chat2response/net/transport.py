@@ -15,11 +15,13 @@ from chat2response.net.connector import Connector
 from chat2response.net.endpoint import Endpoint
 from chat2response.net.http_response import HttpResponse
 from chat2response.net.proxies import Proxies
+from chat2response.net.received_bytes import SLICE
 from chat2response.net.receiver import Receiver, StreamInterrupted
 from chat2response.net.tunnel import refusal
 from chat2response.net.whole_body import cut_error
 
 __all__ = [
+    "SLICE",
     "HttpResponse",
     "HttpTransport",
     "Receiver",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chat2response.convert.dialects.dialect import Backend, Dialect
-from chat2response.net.transport import Receiver
+from chat2response.net.transport import SLICE, Receiver
 from chat2response.observe.redact import shown_url
 from chat2response.wire.content_sniffing import Kind
 from chat2response.wire.fault import Fault
@@ -87,8 +87,11 @@ class Reply(Protocol):
         """
         ...
 
-    def push(self, receiver: Receiver) -> None:
-        """Passes the body to `receiver`: at once what has arrived, then each piece as it arrives."""
+    def push(self, receiver: Receiver, slice_size: int = SLICE) -> None:
+        """Passes the body to `receiver`: at once what has arrived, then each piece as it arrives.
+
+        `slice_size`: the most bytes that it gets at once.
+        """
         ...
 
     def pause(self) -> None:

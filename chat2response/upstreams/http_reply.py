@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from chat2response.net.http_response import MAX_BODY
-from chat2response.net.transport import HttpResponse, HttpTransport, Receiver
+from chat2response.net.transport import SLICE, HttpResponse, HttpTransport, Receiver
 from chat2response.observe.secrets import Secret, secret_of
 from chat2response.upstreams.base import ClientContext, Target
 from chat2response.upstreams.error_responses import forwarded_headers
@@ -99,10 +99,12 @@ class HttpReply:
 
         self._response.push(KindSniffer(self._response, known))
 
-    def push(self, receiver: Receiver) -> None:
+    def push(self, receiver: Receiver, slice_size: int = SLICE) -> None:
         """Passes the body, without the gateway's key, to `receiver` as it arrives."""
         response = self._response
-        response.push(receiver if self._secret is None else SecretRemover(response, self._secret, receiver))
+        if self._secret is not None:
+            receiver = SecretRemover(response, self._secret, receiver)
+        response.push(receiver, slice_size)
 
     def pause(self) -> None:
         """Passes nothing on until `resume`."""

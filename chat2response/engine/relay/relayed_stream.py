@@ -26,6 +26,7 @@ from chat2response.wire.responses import Usage
 log = logging.getLogger("chat2response.engine")
 
 _DELTA = b'"delta"'
+_SLICE = 64 * 1024  # bytes that are relayed at once: they do not grow, so a whole read may pass
 _TRAILER_SECONDS = 0.25  # seconds to wait for `[DONE]` or a comment after the end
 
 
@@ -67,7 +68,7 @@ class RelayedStream:
         first = self._first
         if first_event_timeout <= 0:
             first.give_up()
-        self._reply.push(self)
+        self._reply.push(self, _SLICE)
         timer = asyncio.get_running_loop().call_later(first_event_timeout, first.give_up)
         try:
             while not first.full and await self._step():

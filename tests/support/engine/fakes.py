@@ -53,7 +53,7 @@ class FakeReply:
     def sniff(self, on_kind: Callable[[Kind], None]) -> None:
         on_kind("events" if self.claims_stream else "json")
 
-    def push(self, receiver: Receiver) -> None:
+    def push(self, receiver: Receiver, slice_size: int = 0) -> None:
         self._receiver = receiver
         self.paused = False
         self._play()
