@@ -94,6 +94,7 @@ class RelayedStream:
             self._error = fault_error(STORE_DOWN)
         except Exception as error:
             self._fail(error)
+        self._over = True  # also for a client that drains while the end waits
         end = await self._end()
         if end:
             sink.write(masked(end, self._run.target))

@@ -67,6 +67,17 @@ def send_keepalives(driven: HandDriven) -> None:
     sink.close()
 
 
+def slowly(driven: HandDriven, writes: Writes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each settlement waits."""
+    inner = driven.run.meter.settle
+
+    async def settle_slowly(*args: Any, **more: Any) -> None:
+        await writes.wait()
+        await inner(*args, **more)
+
+    monkeypatch.setattr(driven.run.meter, "settle", settle_slowly)
+
+
 async def finish(driven: HandDriven) -> None:
     async with asyncio.timeout(2):
         await driven.start()
@@ -160,6 +171,33 @@ async def test_a_stop_while_a_write_is_pending(drive: Open, scene: Scene, down: 
     assert events_of(client.sent).count("[DONE]") == 1
 
 
+async def test_a_client_that_drains_after_the_store_failed_gets_only_the_end(
+    drive: Open, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head went out by the time; then an id came, whose write fails; the settlement takes long."""
+    driven = await drive("relay responses", limited=True).opened()
+    driven.sockets[0].receive(HEAD)
+    await settle()
+    first: Any = driven.run.stream._first  # type: ignore[union-attr]
+    scene.store.down = True
+    first.give_up()
+    driven.feed(driven.opening() + driven.delta("a"))
+    driven.feed(driven.delta("b"))
+    client = await driven.entered()
+    client.full = True
+    writes = Writes()
+    slowly(driven, writes, monkeypatch)
+    driven.start()
+    await writes.begun.wait()
+    client.drain()
+    assert client.sent == b"", "nothing of what could not be recorded"
+    writes.go()
+    monkeypatch.undo()
+    await finish(driven)
+    assert [each["type"] for each in ends_of(client.sent)] == ["response.failed"]
+    assert text_of(client.sent) == ""
+
+
 # -- keep, and settle: before every end --------------------------------------------------------------
 
 
@@ -171,17 +209,6 @@ async def to_the_end(driven: HandDriven) -> None:
     if driven.way.turns > 1:
         driven.sockets[-1].receive(HEAD + http_chunk(driven.stream("c")) + LAST_CHUNK)
     await settle()
-
-
-def slowly(driven: HandDriven, writes: Writes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each settlement waits."""
-    inner = driven.run.meter.settle
-
-    async def settle_slowly(*args: Any, **more: Any) -> None:
-        await writes.wait()
-        await inner(*args, **more)
-
-    monkeypatch.setattr(driven.run.meter, "settle", settle_slowly)
 
 
 @pytest.mark.parametrize("what", ["keep", "settle", "down"])
