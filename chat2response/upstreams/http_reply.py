@@ -15,6 +15,14 @@ from chat2response.wire.headers import HeaderList
 from chat2response.wire.large_documents import is_large, run_in_thread_if
 
 _SNIFF_LENGTH = 4096  # enough bytes to tell the kind of a body
+_USUAL_TYPES = frozenset(
+    {
+        "application/json",
+        "application/json; charset=utf-8",
+        "text/event-stream",
+        "text/event-stream; charset=utf-8",
+    }
+)
 
 
 def request_headers(target: Target, context: ClientContext) -> dict[str, str]:
@@ -82,7 +90,9 @@ class HttpReply:
         content_type = self._response.header("content-type")
         if not content_type or (self._kind == "events" and "event-stream" not in content_type):
             content_type = "text/event-stream" if self._kind == "events" else "application/json"
-        return content_type if self._secret is None else self._secret.remove_text(content_type)
+        if self._secret is None or content_type in _USUAL_TYPES:
+            return content_type
+        return self._secret.remove_text(content_type)
 
     @property
     def claims_stream(self) -> bool | None:

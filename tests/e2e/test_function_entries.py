@@ -120,7 +120,7 @@ async def measured(start: Start, clock: Clock, caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize(
     ("path", "body", "limit"),
-    [("/v1/responses", _RESPONSES, 317), ("/v1/chat/completions", _CHAT, 171)],
+    [("/v1/responses", _RESPONSES, 318), ("/v1/chat/completions", _CHAT, 169)],
     ids=["converted", "relayed"],
 )
 async def test_a_json_call_enters_few_functions(
@@ -132,8 +132,8 @@ async def test_a_json_call_enters_few_functions(
 @pytest.mark.parametrize(
     ("path", "body", "event", "limit", "limit_at_once"),
     [
-        ("/v1/responses", _RESPONSES, b'"response.output_text.delta"', 33, 6),
-        ("/v1/chat/completions", _CHAT, b'"content":', 25, 0),
+        ("/v1/responses", _RESPONSES, b'"response.output_text.delta"', 21, 6),
+        ("/v1/chat/completions", _CHAT, b'"content":', 16, 0),
     ],
     ids=["converted", "relayed"],
 )
