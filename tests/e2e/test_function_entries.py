@@ -133,7 +133,7 @@ async def test_a_json_call_enters_few_functions(
     ("path", "body", "event", "limit", "limit_at_once"),
     [
         ("/v1/responses", _RESPONSES, b'"response.output_text.delta"', 21, 6),
-        ("/v1/chat/completions", _CHAT, b'"content":', 16, 0),
+        ("/v1/chat/completions", _CHAT, b'"content":', 15, 0),
     ],
     ids=["converted", "relayed"],
 )
