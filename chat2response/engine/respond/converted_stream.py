@@ -117,7 +117,7 @@ class ConvertedStream:
         events = writer.take()
         if turns.earlier_chars + turns.reader.output_chars + writer.weight > self._max_output:
             check_weight(self._weight(), self._max_output)
-        if events:
+        if events:  # `_encode`, without a call for each read
             if not self._run.record.first_content_at:
                 self._run.note_content()
             frames = self._encoder.encode(events)

@@ -35,7 +35,7 @@ class Turn:
         """Whether nothing more arrives: then `conclude` reads the end."""
         self._max_output = max_output
         self._feed = EventFeed(reader)
-        self._over = Wakeup()
+        self._wakeup = Wakeup()
         self._started = self._concluded = False
         self._whole = False  # a JSON body came in place of a stream
         self._fault: Fault | None = None
@@ -51,10 +51,10 @@ class Turn:
         """
         self.on_read = self._wait_if_started
         self._begin()
-        if not self._over.is_set:
-            timer = asyncio.get_running_loop().call_later(seconds, self._over.set)
+        if not self._wakeup.is_set:
+            timer = asyncio.get_running_loop().call_later(seconds, self._wakeup.set)
             try:
-                await self._over.wait()
+                await self._wakeup.wait()
             finally:
                 timer.cancel()
         self.on_read = nothing
@@ -62,7 +62,7 @@ class Turn:
             await self.conclude()
         else:
             self.reply.pause()
-            self._over.clear()
+            self._wakeup.clear()
 
     async def finish(self) -> None:
         """Reads to the end of the turn. Raises what `on_read` has raised, and UpstreamError."""
@@ -71,7 +71,7 @@ class Turn:
                 self.reply.resume()
             else:
                 self._begin()
-            await self._over.wait()
+            await self._wakeup.wait()
         await self.conclude()
 
     async def conclude(self) -> None:
@@ -148,12 +148,12 @@ class Turn:
     def _wait_if_started(self) -> None:
         if self.reader.started:
             self.reply.pause()
-            self._over.set()
+            self._wakeup.set()
 
     def _finish(self) -> None:
         self.over = True
         self.reply.pause()
-        self._over.set()
+        self._wakeup.set()
 
     def _take_failure(self) -> Exception:
         """The failure. One that stays stored while it is raised would make a reference cycle."""
