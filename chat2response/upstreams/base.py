@@ -61,6 +61,10 @@ class ClientContext(Struct):
         return f"ClientContext({self.request_id!r})"  # without the client's credentials
 
 
+OnKind = Callable[[Kind | None], None]
+"""Takes what a body is; None: it was interrupted before its first bytes showed that."""
+
+
 class Reply(Protocol):
     """An answer whose head has arrived."""
 
@@ -80,7 +84,7 @@ class Reply(Protocol):
         """Whether the content type is that of an event stream; None if there is none."""
         ...
 
-    def sniff(self, on_kind: Callable[[Kind], None]) -> None:
+    def sniff(self, on_kind: OnKind) -> None:
         """Calls `on_kind` when the first bytes show what the body is: at once, if they have arrived.
 
         Then the answer pauses until `push` or `read`, which get these bytes too.

@@ -1,12 +1,11 @@
 """`HttpReply`: one request to an upstream over HTTP, and its answer without the gateway's key."""
 
-from collections.abc import Callable
 from types import TracebackType
 
 from chat2response.net.http_response import MAX_BODY
 from chat2response.net.transport import SLICE, HttpResponse, HttpTransport, Receiver
 from chat2response.observe.secrets import Secret, secret_of
-from chat2response.upstreams.base import ClientContext, Target
+from chat2response.upstreams.base import ClientContext, OnKind, Target
 from chat2response.upstreams.error_responses import forwarded_headers
 from chat2response.upstreams.receivers import KindSniffer, SecretRemover
 from chat2response.wire.content_sniffing import Kind, sniff_content
@@ -100,10 +99,10 @@ class HttpReply:
         content_type = self._response.header("content-type")
         return "event-stream" in content_type if content_type else None
 
-    def sniff(self, on_kind: Callable[[Kind], None]) -> None:
+    def sniff(self, on_kind: OnKind) -> None:
         """Calls `on_kind` when the first bytes show what the body is: at once, if they have arrived."""
 
-        def known(kind: Kind) -> None:
+        def known(kind: Kind | None) -> None:
             self._kind = kind
             on_kind(kind)
 

@@ -1,10 +1,9 @@
 """Receivers before the reader of an answer: one detects the kind of the body, one masks the gateway's key."""
 
-from collections.abc import Callable
-
 from chat2response.errors import UpstreamError
 from chat2response.net.transport import HttpResponse, Receiver, StreamInterrupted
 from chat2response.observe.secrets import Secret, SecretFilter
+from chat2response.upstreams.base import OnKind
 from chat2response.wire.content_sniffing import Kind, sniff_content
 
 
@@ -13,7 +12,7 @@ class KindSniffer:
 
     __slots__ = ("_known", "_on_kind", "_response", "_start")
 
-    def __init__(self, response: HttpResponse, on_kind: Callable[[Kind], None]) -> None:
+    def __init__(self, response: HttpResponse, on_kind: OnKind) -> None:
         """`on_kind`: is called once, and may push the response to another receiver."""
         self._response = response
         self._on_kind = on_kind
@@ -30,9 +29,9 @@ class KindSniffer:
     def on_end(self, error: StreamInterrupted | UpstreamError | None, /) -> None:
         """Decides by what has arrived, if it has not. The next receiver gets the same end."""
         if not self._known:
-            self._finish(sniff_content(self._start, ended=True) or "other")
+            self._finish(None if error is not None else sniff_content(self._start, ended=True) or "other")
 
-    def _finish(self, kind: Kind) -> None:
+    def _finish(self, kind: Kind | None) -> None:
         self._known = True
         self._response.pause()
         if self._start:

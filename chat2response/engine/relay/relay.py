@@ -46,9 +46,9 @@ async def is_stream(reply: Reply) -> bool:
     """Whether the body is an event stream, by its content type or else by its first bytes."""
     if reply.claims_stream:
         return True
-    known: asyncio.Future[Kind] = asyncio.get_running_loop().create_future()
+    known: asyncio.Future[Kind | None] = asyncio.get_running_loop().create_future()
 
-    def wake(kind: Kind) -> None:
+    def wake(kind: Kind | None) -> None:
         if not known.done():  # else the wait was cancelled
             known.set_result(kind)
 

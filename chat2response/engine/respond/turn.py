@@ -138,7 +138,7 @@ class Turn:
         self._started = True
         self.reply.sniff(self._on_kind)
 
-    def _on_kind(self, kind: Kind) -> None:
+    def _on_kind(self, kind: Kind | None) -> None:
         if kind == "json" or (kind == "other" and self.reply.claims_stream is False):
             self._whole = True
             self._finish()

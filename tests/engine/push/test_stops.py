@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chat2response.errors import BridgeError
 from chat2response.wire.fault import CANCELLED, REVOKED
 from tests.engine.push.conftest import Open
 from tests.support.engine.client_streams import ends_of
@@ -182,3 +183,17 @@ async def test_bytes_after_the_end_close_the_connection(drive: Open, way: str) -
     assert b"error" not in client.sent or b'"error":null' in client.sent
     assert events_of(client.sent)[-1] == "[DONE]"
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if not way.startswith("relay")])
+async def test_a_cut_before_the_first_byte_is_the_same_error_whatever_the_type(drive: Open, way: str) -> None:
+    errors = []
+    for media_type in (b"text/event-stream", b"application/json"):
+        driven = await drive(way).opened()
+        for socket in driven.sockets:
+            socket.receive(HEAD.replace(b"text/event-stream", media_type))
+            socket.lose(ConnectionResetError())
+        with pytest.raises(BridgeError) as raised:
+            await driven.entering
+        errors.append((raised.value.status, raised.value.code, raised.value.message))
+    assert errors[0] == errors[1]

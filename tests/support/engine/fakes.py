@@ -18,7 +18,7 @@ from chat2response.net.transport import Receiver, StreamInterrupted
 from chat2response.net.whole_body import WholeBody
 from chat2response.stores import MemoryStore
 from chat2response.stores.base import StoreDown
-from chat2response.wire.content_sniffing import Kind
+from chat2response.upstreams.base import OnKind
 from chat2response.wire.fault import RESET, Fault
 from chat2response.wire.headers import HeaderList
 from chat2response.wire.json import decode, encode
@@ -50,7 +50,7 @@ class FakeReply:
     def claims_stream(self) -> bool | None:
         return "event-stream" in self.media_type
 
-    def sniff(self, on_kind: Callable[[Kind], None]) -> None:
+    def sniff(self, on_kind: OnKind) -> None:
         on_kind("events" if self.claims_stream else "json")
 
     def push(self, receiver: Receiver, slice_size: int = 0) -> None:

@@ -1,4 +1,5 @@
-"""From the upstream's socket to the client's, through our own server: both are driven by hand."""
+"""From the upstream's socket to the client's, both driven by hand: through our own server's sink, and through
+any server's `send`."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tests.support.engine.client_streams import ends_of, text_of
 from tests.support.engine.hand_driven import HEAD, LAST_CHUNK, WAYS, HandDriven, http_chunk, settle
 
 EVERY_WAY = pytest.mark.parametrize("way", WAYS)
+EVERY_SERVER = pytest.mark.parametrize("own", [True, False], ids=["own server", "any server"])
 REQUEST = b"POST /v1/responses HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 LIMIT = 64 * 1024
 
@@ -34,14 +36,16 @@ class HookedWire(Wire):
 class Connected(Served):
     """A client whose request is delivered by a hand-driven call."""
 
-    def __init__(self, driven: HandDriven) -> None:
+    def __init__(self, driven: HandDriven, *, own: bool = True) -> None:
+        """`own`: the server offers its extensions."""
         self.driven = driven
+        self.own = own
         self.ended = asyncio.Event()
         self.hooked = HookedWire()
         super().__init__(wire=self.hooked)
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
-        request = Request(scope, receive, send)
+        request = Request(scope if self.own else {**scope, "extensions": None}, receive, send)
         await request.body(1000)
         try:
             await deliver(self.driven.run, request, StreamTimeouts())
@@ -71,9 +75,9 @@ class Connected(Served):
         self.hooked.on_write = lambda: self.protocol.connection_lost(None)
 
 
-async def begun(drive: Open, way: str) -> Connected:
+async def begun(drive: Open, way: str, *, own: bool = True) -> Connected:
     driven = drive(way)
-    client = await Connected(driven).send(REQUEST)
+    client = await Connected(driven, own=own).send(REQUEST)
     await settle()
     driven.first(driven.opening() + driven.delta("a"))
     await settle()
@@ -101,8 +105,9 @@ async def test_a_stream(drive: Open, way: str) -> None:
 
 
 @EVERY_WAY
-async def test_a_client_that_pauses_inside_a_write_gets_all(drive: Open, way: str) -> None:
-    client = await begun(drive, way)
+@EVERY_SERVER
+async def test_a_client_that_pauses_inside_a_write_gets_all(drive: Open, way: str, own: bool) -> None:
+    client = await begun(drive, way, own=own)
     driven, texts, written = client.driven, ["a"], 0
     client.pause_inside()
     for number in range(60):
@@ -115,11 +120,15 @@ async def test_a_client_that_pauses_inside_a_write_gets_all(drive: Open, way: st
         before = len(client.wire.out)
         text = f"<{number}>" + "x" * 2000
         driven.feed(driven.delta(text))
+        if not own:
+            await settle()
         texts.append(text)
         written = max(written, len(client.wire.out) - before)
         if number % 7 == 0:
             client.pause_inside()
     assert written < LIMIT
+    await settle()
+    client.hooked.on_write = None
     if client.protocol.flow.write_paused:
         client.protocol.resume_writing()
     await end_well(driven)
@@ -131,18 +140,22 @@ async def test_a_client_that_pauses_inside_a_write_gets_all(drive: Open, way: st
 @EVERY_WAY
 @pytest.mark.parametrize("full", [False, True], ids=["", "full"])
 @pytest.mark.parametrize("inside", [False, True], ids=["between reads", "inside a write"])
-async def test_a_client_that_disconnects(drive: Open, way: str, full: bool, inside: bool) -> None:
-    client = await begun(drive, way)
+@EVERY_SERVER
+async def test_a_client_that_disconnects(drive: Open, way: str, own: bool, full: bool, inside: bool) -> None:
+    client = await begun(drive, way, own=own)
     driven = client.driven
     if full:
         client.pause_inside()
         driven.feed(driven.delta("b"))
+        await settle()
         assert client.protocol.flow.write_paused
     if inside and not full:
         client.disconnect_inside()
         driven.sockets[0].receive(http_chunk(driven.delta("b")))
     else:
         client.protocol.connection_lost(None)
+    if not own:  # a task watches
+        await settle()
     assert all(socket.closed for socket in driven.sockets)
     async with asyncio.timeout(2):
         await client.ended.wait()
@@ -152,13 +165,15 @@ async def test_a_client_that_disconnects(drive: Open, way: str, full: bool, insi
 
 
 @EVERY_WAY
-async def test_an_upstream_that_breaks_off_while_the_client_is_full(drive: Open, way: str) -> None:
+@EVERY_SERVER
+async def test_an_upstream_that_breaks_off_while_the_client_is_full(drive: Open, way: str, own: bool) -> None:
     """What was read before passes, then one terminal event, once the client reads again."""
-    client = await begun(drive, way)
+    client = await begun(drive, way, own=own)
     driven = client.driven
     client.pause_inside()
     driven.feed(driven.delta("b"))
     driven.feed(driven.delta("c"))
+    await settle()
     assert client.protocol.flow.write_paused
     for socket in driven.sockets:
         socket.lose(ConnectionResetError())
