@@ -15,9 +15,10 @@ from threading import Event
 
 from chat2response.stores.base import MISSED, Missed
 from chat2response.stores.sqlite.connection import CHANGES, prepare
-from chat2response.stores.sqlite.file import DatabaseFile, Files
+from chat2response.stores.sqlite.file import DatabaseFile, Files, State
 
 POLL_SECONDS = 0.05
+MAX_QUIET = 5  # polls of a file that does not change, of which one is whole
 RETRY_SECONDS = 1.0
 CHECK_SECONDS = 30.0  # between two checks of a file that changes; a file that shrinks is checked at once
 CHECK_FOR = 0.1  # seconds per check; a larger file is checked in part
@@ -87,12 +88,16 @@ class ChangePoller:
         self._size = 0
         self._modified_at = 0  # the file's mtime in nanoseconds
         self._checked_at = 0.0
+        self._state: State = None
+        self._quiet_polls = 0  # since the last whole one
 
     def poll(self) -> list[str | Missed]:
         """The new changes. Raises FileMoved, OSError, sqlite3.Error; then call `close` and poll again."""
         if self._conn is None:
             self._open()
             return [MISSED]
+        if self._is_quiet():
+            return []
         if self._file.moved(self._opened):
             raise FileMoved
         self._check_content()
@@ -108,6 +113,18 @@ class ChangePoller:
             return [MISSED]
         keys = (key for key, writer in new if writer != self._writer and key.startswith(self._start))
         return [key.removeprefix(self._start) for key in dict.fromkeys(keys)]
+
+    def _is_quiet(self) -> bool:
+        """Whether the file and its -wal are as the last poll saw them.
+
+        Not every time: two commits may leave the same state, and only a whole poll looks at the -shm.
+        """
+        state = self._file.state()  # before the poll reads: a later commit changes it again
+        self._quiet_polls += 1
+        if state is not None and state == self._state and self._quiet_polls < MAX_QUIET:
+            return True
+        self._state, self._quiet_polls = state, 0
+        return False
 
     def close(self) -> None:
         """Close the connection."""

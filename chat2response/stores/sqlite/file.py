@@ -24,6 +24,8 @@ CHECK_SECONDS = 1.0  # maximum duration of the check when a file is opened; a la
 _PROGRESS_STEPS = 2000  # of SQLite's virtual machine between two readings of the clock
 
 Inode = tuple[int, int]
+State = tuple[int, ...] | None
+"""What a commit changes of the main file and its -wal; None if one is missing."""
 
 
 class Files(NamedTuple):
@@ -64,6 +66,15 @@ class DatabaseFile:
         """The files at the path now."""
         main, wal, shm = self._names
         return Files(_inode(main), _inode(wal), _inode(shm))
+
+    def state(self) -> State:
+        """The state of the files at the path now."""
+        main, wal, _ = self._names
+        try:
+            stat, log = os.stat(main), os.stat(wal)  # noqa: PTH116 - a Path doubles the cost
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_size, stat.st_mtime_ns, log.st_ino, log.st_size, log.st_mtime_ns
 
     def moved(self, opened: Files) -> bool:
         """Whether the path no longer has the opened files: then a connection to them must not be used."""
