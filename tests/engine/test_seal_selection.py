@@ -1,6 +1,6 @@
 """The seal of a call: whose it is, and when there is one."""
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from chat2response.engine.call import Call
 from chat2response.engine.seal_selection import with_seal
 from chat2response.state.sealing import Sealing
 from chat2response.upstreams.base import Target
+from chat2response.wire.values import replace
 from tests.support.engine.scene import call_of
 
 RING = Sealing(["0123456789abcdef" * 2])
@@ -22,7 +23,7 @@ CALL = call_of("responses", b'{"include":["reasoning.encrypted_content"]}', "key
 
 
 def seal_of(call: Call = CALL, target: Target = TARGET, model: str = "m") -> Any:
-    hub = replace(HUB, body={**HUB.body, "model": model})
+    hub = dataclasses.replace(HUB, body={**HUB.body, "model": model})
     return with_seal(hub, call, target, RING).seal
 
 
