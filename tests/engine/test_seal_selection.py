@@ -55,5 +55,5 @@ def test_it_is_bound_to_tenant_upstream_and_model(first: Any, second: Any, same:
 
 
 def test_one_model_for_all_names_is_one_binding():
-    one = replace(TARGET, backend=Backend("up"))
+    one = dataclasses.replace(TARGET, backend=Backend("up"))
     assert seal_of(target=one, model="n").open(seal_of(target=one, model="m").seal(b"x")) == b"x"
