@@ -12,7 +12,7 @@ from typing import Any, Literal, Required, TypedDict
 
 import msgspec
 
-from chat2response.wire.json import decoder
+from chat2response.wire.json import bare_decoder
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
@@ -154,4 +154,4 @@ class Chunk(msgspec.Struct, gc=False):
     """Perplexity sends the sources of the whole answer in these two fields."""
 
 
-read_chunk = decoder(Chunk)
+read_chunk = bare_decoder(Chunk)

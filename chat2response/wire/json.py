@@ -104,6 +104,15 @@ def decoder(shape: type[T], hook: Callable[[type[Any], Any], Any] | None = None)
     return typed
 
 
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a function of `bare_decoder` raises."""
+
+
+def bare_decoder(shape: type[T]) -> Callable[[bytes], T]:
+    """`decoder` for the deltas of a stream: no Python call. The function raises DECODE_ERRORS."""
+    return msgspec.json.Decoder(shape).decode
+
+
 def convert_to(value: Any, shape: Any) -> Any:
     """A decoded value as an instance of the type `shape`; lists become its tuples and sets.
 
@@ -125,6 +134,10 @@ def encode(value: Any) -> bytes:
         return _encode_any(value)
     except (UnicodeError, RecursionError) as error:
         raise TypeError(str(error)) from None
+
+
+encode_text: Callable[[str], bytes] = orjson.dumps
+"""`encode` for one text, without a Python call. Raises TypeError for half characters."""
 
 
 def too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:

@@ -132,7 +132,7 @@ async def test_a_json_call_enters_few_functions(
 @pytest.mark.parametrize(
     ("path", "body", "event", "limit", "limit_at_once"),
     [
-        ("/v1/responses", _RESPONSES, b'"response.output_text.delta"', 21, 6),
+        ("/v1/responses", _RESPONSES, b'"response.output_text.delta"', 19, 4),
         ("/v1/chat/completions", _CHAT, b'"content":', 15, 0),
     ],
     ids=["converted", "relayed"],

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from chat2response.wire import json
 from chat2response.wire.chat import DeltaShape, delta_of, read_chunk
 from chat2response.wire.json import (
+    DECODE_ERRORS,
     JSONError,
     convert_to,
     decode,
@@ -116,7 +117,7 @@ def test_a_chunk_is_read_by_shape():
     assert chunk.choices is not None
     assert chunk.choices[0].delta == DeltaShape(content="a")
     assert chunk.choices[0].finish_reason is None
-    with pytest.raises(JSONError):
+    with pytest.raises(DECODE_ERRORS):
         read_chunk(b'{"choices":[{"delta":"text"}]}')
 
 

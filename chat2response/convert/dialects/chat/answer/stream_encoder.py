@@ -33,7 +33,7 @@ from chat2response.convert.writer.events import (
     Stream,
 )
 from chat2response.wire.ids import completion_id
-from chat2response.wire.json import encode
+from chat2response.wire.json import encode, encode_text
 from chat2response.wire.responses import EventDict, Usage
 from chat2response.wire.sse import DONE_FRAME
 
@@ -100,7 +100,7 @@ class ChatEncoder:
             )
         return b"%b%b%b%b" % (
             head,
-            encode(delta.text),
+            encode_text(delta.text),
             self._after_call if stream.kind in _CALL_HEADS else _AFTER,
             self._tail,
         )

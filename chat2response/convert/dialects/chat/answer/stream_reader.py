@@ -23,7 +23,7 @@ from chat2response.errors import UpstreamError
 from chat2response.wire import sse
 from chat2response.wire.chat import ChoiceShape, Chunk, DeltaShape, delta_of, read_chunk
 from chat2response.wire.fault import RESET, Fault
-from chat2response.wire.json import JSONError, convert_to, decode, decode_leniently
+from chat2response.wire.json import DECODE_ERRORS, JSONError, convert_to, decode, decode_leniently
 
 _NO_FINISH = "The upstream ended its stream without a finish reason, so the answer may be incomplete."
 
@@ -78,7 +78,7 @@ class ChatReader(LenientReader):
         self.started = True
         try:
             chunk = read_chunk(data)
-        except JSONError:
+        except DECODE_ERRORS:
             self._handle_non_chunk(data, last)
         else:
             self._read_chunk(chunk, data, last)

@@ -9,7 +9,7 @@ from typing import Any
 
 from chat2response.convert.client_profiles import ClientProfile, ProfileAdapter
 from chat2response.convert.writer.events import TEXT, Delta, Event, Stream
-from chat2response.wire.json import Fragment, encode
+from chat2response.wire.json import Fragment, encode, encode_text
 from chat2response.wire.responses import EventDict
 from chat2response.wire.sse import DONE_FRAME
 
@@ -71,7 +71,7 @@ def _delta(delta: Delta) -> bytes:
         tail = b',"logprobs":%b' % encode(list(delta.logprobs))
     else:
         tail = b',"logprobs":[]' if stream.kind is TEXT else b""
-    return b'%b%b%b,"sequence_number":%d}\n\n' % (head, encode(delta.text), tail, delta.sequence_number)
+    return b'%b%b%b,"sequence_number":%d}\n\n' % (head, encode_text(delta.text), tail, delta.sequence_number)
 
 
 def _head(stream: Stream) -> bytes:
