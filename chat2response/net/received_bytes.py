@@ -85,6 +85,8 @@ class ReceivedBytes:
             pieces.clear()
             self._start = self.size = 0
             return data[start:] if start else data
-        self._start = start + size
-        self.size -= size
-        return data[start : self._start]
+        blank = data.rfind(b"\n\n", start, start + size)
+        end = start + size if blank < 0 else blank + 2  # events stay whole: one in two pieces is copied
+        self._start = end
+        self.size -= end - start
+        return data[start:end]
