@@ -129,6 +129,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._last = self._loop.time()
+        if nbytes == READ:
+            self._yield()
         if self._response is None:  # no request is open: these bytes must not answer a later one
             self.abort()
             return
@@ -210,6 +212,20 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     # -- inside --------------------------------------------------------------------------------------
+
+    def _yield(self) -> None:
+        """Reads on in the next turn of the loop: libuv reads up to 32 times while more has arrived, and each
+        read is converted at once."""
+        if self.usable:
+            assert self._transport is not None
+            self._transport.pause_reading()
+            self._loop.call_soon(self._continue)
+
+    def _continue(self) -> None:
+        response = self._response
+        if self.usable and not (response is not None and response.reading_paused):
+            assert self._transport is not None
+            self._transport.resume_reading()
 
     def _deliver(self) -> None:
         """Passes the body bytes of a read to the response at once, without their chunked framing."""

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from chat2response.errors import UpstreamUnreachable
-from chat2response.net.connection import Connection
+from chat2response.net.connection import READ, Connection
 from chat2response.net.transport import StreamInterrupted, Transport, TransportOptions
 from chat2response.wire.fault import CANCELLED
 from tests.support.driven_response import Recorder, fault_of
+from tests.support.engine.hand_driven import Socket
 from tests.support.http_requests import PATH, STREAM, Body, body_of, post, settle
 from tests.support.scripted_upstream import PATIENCE, Script, ScriptedUpstream
 
@@ -363,3 +364,34 @@ async def test_a_call_that_ends_after_the_transport_was_closed_leaves_no_connect
     go.set()
     assert await body_of(response) == b"a"
     await upstream.until(lambda: not upstream.open)
+
+
+# -- fairness ----------------------------------------------------------------------------------------
+
+
+async def test_after_a_full_read_the_loop_has_its_turn() -> None:
+    """libuv would read up to 32 times, and each read is converted at once: others would wait for 2 MiB."""
+    connection = Connection(PATIENCE, PATIENCE, lambda _: None)
+    socket = Socket(connection)
+    connection.connection_made(socket)
+    response = connection.send(b"POST / HTTP/1.1\r\n\r\n", b"")
+    receiver = Recorder()
+    response.push(receiver)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+    socket.receive(head + b"x" * (READ - len(head) - 1))
+    assert not socket.paused, "the loop has read all that had arrived"
+    socket.receive(b"x" * READ)
+    assert socket.paused
+    assert len(receiver.data) == 2 * READ - len(head) - 1, "what is read is passed on"
+    await asyncio.sleep(0)
+    assert not socket.paused
+    response.pause()
+    socket.receive(b"x" * READ)
+    await asyncio.sleep(0)
+    assert socket.paused, "its receiver does not want more"
+    response.resume()
+    assert not socket.paused
+    socket.receive(b"x" * READ)
+    connection.abort()
+    await asyncio.sleep(0)
+    assert socket.closed
