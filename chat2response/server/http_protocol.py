@@ -22,7 +22,7 @@ from chat2response.server.time_limits import TimedHttpProtocol
 from chat2response.server.unread_watch import UnreadWatch
 from chat2response.wire.headers import HeaderList
 
-WRITE_HIGH_WATER = 64 * 1024  # unsent bytes above which writing pauses
+WRITE_HIGH_WATER = 32 * 1024  # unsent bytes above which writing pauses; one read more may be written
 _TLS = b"\x16"  # the first byte of a TLS handshake, and of no HTTP request
 
 _warn_tls = LogThrottle(
