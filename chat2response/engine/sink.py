@@ -1,8 +1,9 @@
 """`Sink`: where a stream goes. The engine pushes; nobody pulls."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
+
+from chat2response.engine.wakeup import Wakeup
 
 
 class Sink(Protocol):
@@ -41,11 +42,6 @@ NO_SINK = NoSink()
 
 async def drained(sink: Sink) -> None:
     """Waits until the sink is no longer full."""
-    waiter = asyncio.get_running_loop().create_future()
-
-    def wake() -> None:
-        if not waiter.done():  # else the wait was cancelled
-            waiter.set_result(None)
-
-    sink.on_drained(wake)
-    await waiter
+    wakeup = Wakeup()
+    sink.on_drained(wakeup.set)
+    await wakeup.wait()

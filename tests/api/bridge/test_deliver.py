@@ -14,6 +14,7 @@ from chat2response.engine.call import SSE_TYPE, Answer
 from chat2response.engine.run import Run
 from chat2response.engine.sink import Sink
 from chat2response.wire.fault import CANCELLED, Fault
+from tests.support.chunked_body import chunked_body, is_complete
 from tests.support.cli.server_protocol import Served
 
 REQUEST = b"POST /v1/responses HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
@@ -80,17 +81,12 @@ class Gateway(Served):
     @property
     def body(self) -> bytes:
         """The body, without the framing of its chunks."""
-        body, rest = b"", self.wire.out.partition(b"\r\n\r\n")[2]
-        while rest:
-            length, _, rest = rest.partition(b"\r\n")
-            size = int(length, 16)
-            body, rest = body + rest[:size], rest[size + 2 :]
-        return body
+        return chunked_body(self.wire.out)
 
     @property
     def complete(self) -> bool:
         """Whether the response has its end."""
-        return self.wire.out.endswith(b"\r\n0\r\n\r\n")
+        return is_complete(self.wire.out)
 
 
 both = pytest.mark.parametrize("extensions", [True, False], ids=["own-server", "any-server"])

@@ -11,6 +11,7 @@ from chat2response.api.bridge.bridge import deliver
 from chat2response.api.bridge.timed_sink import StreamTimeouts
 from chat2response.api.http.request import Request
 from tests.engine.push.conftest import Open
+from tests.support.chunked_body import chunked_body, is_complete
 from tests.support.cli.server_protocol import Served, Wire
 from tests.support.engine.client_streams import ends_of, text_of
 from tests.support.engine.hand_driven import HEAD, LAST_CHUNK, WAYS, HandDriven, http_chunk, settle
@@ -55,16 +56,11 @@ class Connected(Served):
     @property
     def body(self) -> bytes:
         """The body, without the framing of its chunks."""
-        body, rest = b"", self.wire.out.partition(b"\r\n\r\n")[2]
-        while rest:
-            length, _, rest = rest.partition(b"\r\n")
-            size = int(length, 16)
-            body, rest = body + rest[:size], rest[size + 2 :]
-        return body
+        return chunked_body(self.wire.out)
 
     @property
     def complete(self) -> bool:
-        return self.wire.out.endswith(b"\r\n0\r\n\r\n")
+        return is_complete(self.wire.out)
 
     def pause_inside(self) -> None:
         """The connection pauses writing inside the next write."""
